@@ -1,0 +1,1 @@
+"""CT in, label maps out, and the geometry between them."""

@@ -1,0 +1,49 @@
+"""The two things that travel through the library: a CT volume and a label map on its grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..anatomy import Segment
+from .geometry import spacing_of, voxel_ml
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A CT: int16 HU array (z, y, x) and its 4x4 affine (see `geometry`); `notes` says what reading it found odd."""
+
+    array: np.ndarray
+    affine: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    @property
+    def spacing(self) -> np.ndarray:
+        """Voxel spacing in mm, (x, y, z)."""
+        return spacing_of(self.affine)
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """Segments on the grid of a CT: uint8 array (z, y, x) whose voxels hold `Segment.value` (0 background)."""
+
+    array: np.ndarray
+    affine: np.ndarray
+    segments: tuple[Segment, ...] = field(default_factory=tuple)
+
+    def mask(self, segment: Segment) -> np.ndarray:
+        """Boolean array (z, y, x) of one segment."""
+        return self.array == segment.value
+
+    def volumes_ml(self) -> dict[str, float]:
+        """Volume of every segment in ml by segment id, counted in voxels (never from a smoothed surface)."""
+        counts = np.bincount(self.array.ravel(), minlength=256)
+        return {s.id: float(counts[s.value]) * voxel_ml(self.affine) for s in self.segments}
+
+    def structure_labels(self) -> np.ndarray:
+        """uint8 array (z, y, x) with the structures' label values 1..6, sides and tumor numbers merged."""
+        lookup = np.zeros(256, np.uint8)
+        for segment in self.segments:
+            lookup[segment.value] = segment.structure.label
+        return lookup[self.array]
