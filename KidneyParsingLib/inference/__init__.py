@@ -1,0 +1,1 @@
+"""Locate the kidneys -> crop -> predict -> paste back -> clean up -> sides."""

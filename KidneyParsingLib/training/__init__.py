@@ -1,0 +1,1 @@
+"""Losses, sampling, the trainer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,11 +26,15 @@ class Volume:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """Segments on the grid of a CT: uint8 array (z, y, x) whose voxels hold `Segment.value` (0 background)."""
+    """Segments on the grid of a CT: uint8 array (z, y, x) whose voxels hold `Segment.value` (0 background).
+
+    `notes` are sentences for the user about how it came about ("No kidney was found ...").
+    """
 
     array: np.ndarray
     affine: np.ndarray
-    segments: tuple[Segment, ...] = field(default_factory=tuple)
+    segments: tuple[Segment, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def mask(self, segment: Segment) -> np.ndarray:
         """Boolean array (z, y, x) of one segment."""

@@ -1,0 +1,39 @@
+"""Whom a segmentation run tells what happens."""
+
+from __future__ import annotations
+
+import logging
+
+from KidneyParsingLib.engine.messages import ResultReply
+
+from .EngineListener import EngineState
+from .ResultImporter import ImportedSegmentation
+
+
+class RunListener:
+    """Writes to the application's log; override what you need. All calls come on the main thread.
+
+    Each run ends with exactly one of onFinished, onFailed, onCancelled.
+    """
+
+    def onStateChanged(self, state: EngineState) -> None:
+        """The engine is in another state now."""
+
+    def onProgress(self, fraction: float, phase: str) -> None:
+        """The run has come this far (0..1)."""
+
+    def onLog(self, text: str) -> None:
+        """Text for a log window."""
+        logging.info(text)
+
+    def onFinished(self, result: ImportedSegmentation, reply: ResultReply) -> None:
+        """The segmentation is in the scene."""
+        logging.info("Kidney Parsing finished in %.1f seconds", reply.seconds)
+
+    def onFailed(self, message: str) -> None:
+        """Nothing was added to the scene; `message` is for the user."""
+        logging.error(message)
+
+    def onCancelled(self) -> None:
+        """Nothing was added to the scene, as the user wished."""
+        logging.info("Kidney Parsing was cancelled")

@@ -1,0 +1,109 @@
+"""The part of the panel that shows a run: progress, status, log and the table of volumes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import qt
+
+import slicer
+from slicer.i18n import tr as _
+
+from KidneyParsingLib.engine.messages import ResultReply
+
+from .EngineListener import EngineState
+from .ResultImporter import ImportedSegmentation, center3DViews
+from .RunListener import RunListener
+from .Texts import formatElapsed, formatVolume
+
+CLOCK_MSEC = 1000
+
+
+class RunPanel(RunListener):
+    """Listens to runs and shows them in the widgets of `ui` (see KidneyParsing.ui).
+
+    `onIdleChanged` is called when a run begins or ends, `onNewSegmentation` with the node of each result.
+    """
+
+    def __init__(
+        self,
+        ui: Any,
+        onIdleChanged: Callable[[], None],
+        onNewSegmentation: Callable[[slicer.vtkMRMLSegmentationNode], None],
+    ) -> None:
+        self._ui = ui
+        self._onIdleChanged = onIdleChanged
+        self._onNewSegmentation = onNewSegmentation
+        self._phase = ""
+        self._startTime = 0.0
+        self._clock = qt.QTimer()
+        self._clock.setInterval(CLOCK_MSEC)
+        self._clock.timeout.connect(self._showPhase)
+
+    def close(self) -> None:
+        """Stop the clock."""
+        self._clock.stop()
+
+    def clearResult(self) -> None:
+        """Empty the table of volumes, as its segmentation has gone."""
+        self._ui.volumesTable.setRowCount(0)
+
+    def onStateChanged(self, state: EngineState) -> None:
+        """Show whether a run is going on."""
+        if state is EngineState.STARTING:
+            self._begin()
+        elif state is EngineState.CANCELLING:
+            self._phase = _("Cancelling")
+            self._showPhase()
+        elif state is EngineState.IDLE:
+            self._clock.stop()
+            self._ui.progressBar.setVisible(False)
+        self._onIdleChanged()
+
+    def onProgress(self, fraction: float, phase: str) -> None:
+        """Show how far the run is."""
+        self._phase = phase
+        self._ui.progressBar.setValue(round(100 * fraction))
+        self._showPhase()
+
+    def onLog(self, text: str) -> None:
+        """Add the engine's text to the log."""
+        self._ui.logTextBox.appendPlainText(text)
+
+    def onFinished(self, result: ImportedSegmentation, reply: ResultReply) -> None:
+        """Show the new segmentation and its volumes."""
+        self._onNewSegmentation(result.node)
+        self._showVolumes(result.volumes)
+        center3DViews()
+        done = _("Done in {time}. Check every segment before you use it.").format(time=formatElapsed(reply.seconds))
+        self._ui.statusLabel.setText("\n".join([done, *reply.notes]))
+
+    def onFailed(self, message: str) -> None:
+        """Tell what went wrong in the panel, without a dialog in the way."""
+        self.onLog(message)
+        self._ui.statusLabel.setText(message)
+
+    def onCancelled(self) -> None:
+        """Say that nothing has changed."""
+        self._ui.statusLabel.setText(_("Cancelled. Nothing was added to the scene."))
+
+    def _begin(self) -> None:
+        self._phase = _("Starting")
+        self._startTime = time.monotonic()
+        self._ui.logTextBox.clear()
+        self._ui.progressBar.setValue(0)
+        self._ui.progressBar.setVisible(True)
+        self._clock.start()
+        self._showPhase()
+
+    def _showPhase(self) -> None:
+        elapsed = formatElapsed(time.monotonic() - self._startTime)
+        self._ui.statusLabel.setText(_("{phase}... {elapsed}").format(phase=self._phase, elapsed=elapsed))
+
+    def _showVolumes(self, volumes: list[tuple[str, float]]) -> None:
+        self._ui.volumesTable.setRowCount(len(volumes))
+        for row, (name, milliliters) in enumerate(volumes):
+            self._ui.volumesTable.setItem(row, 0, qt.QTableWidgetItem(name))
+            self._ui.volumesTable.setItem(row, 1, qt.QTableWidgetItem(formatVolume(milliliters)))

@@ -1,0 +1,114 @@
+"""From a volume node to a segmentation node with the engine in the background."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import slicer
+
+from KidneyParsingLib.engine.messages import ResultReply, SegmentRequest
+from KidneyParsingLib.inference.options import Options
+
+from .EngineListener import EngineListener, EngineState
+from .EngineProcess import EngineProcess
+from .ResultImporter import importSegmentation
+from .RunListener import RunListener
+from .VolumeWriter import writeVolume
+
+
+class SegmentationRunner:
+    """Segments volume nodes of a scene, one at a time. It holds node IDs, not nodes, as nodes may go during a run."""
+
+    def __init__(
+        self,
+        listener: RunListener,
+        scene: slicer.vtkMRMLScene,
+        createEngine: Callable[[EngineListener], EngineProcess] = EngineProcess,
+    ) -> None:
+        self._listener = listener
+        self._scene = scene
+        self._engine = createEngine(self)
+        self._numbers = itertools.count(1)
+        self._folder: tempfile.TemporaryDirectory | None = None
+        self._volumeNodeID = ""
+        self._model = ""
+
+    @property
+    def isRunning(self) -> bool:
+        """Whether a run is going on or being cancelled."""
+        return self._engine.state is not EngineState.IDLE
+
+    def start(self, volumeNode: slicer.vtkMRMLScalarVolumeNode, options: Options) -> None:
+        """Begin a run. Raises RuntimeError if one is going on, or if the volume or the engine cannot be used."""
+        if self.isRunning:
+            raise RuntimeError("A segmentation is running already.")
+        self._volumeNodeID = volumeNode.GetID()
+        self._model = options.model
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="KidneyParsing-", dir=slicer.app.temporaryPath, ignore_cleanup_errors=True
+        )
+        try:
+            writeVolume(volumeNode, self._path("ct.nrrd"))
+            self._engine.start(self._request(options))
+        except Exception:
+            self._removeFiles()
+            raise
+
+    def cancel(self) -> None:
+        """End the run, if there is one; onCancelled follows within about half a second."""
+        self._engine.cancel()
+
+    def close(self) -> None:
+        """End the run and the engine at once and for good, without telling the listener."""
+        self._engine.close()
+        self._removeFiles()
+
+    def onStateChanged(self, state: EngineState) -> None:
+        """Pass on what the engine says."""
+        self._listener.onStateChanged(state)
+
+    def onProgress(self, fraction: float, phase: str) -> None:
+        """Pass on what the engine says."""
+        self._listener.onProgress(fraction, phase)
+
+    def onLog(self, text: str) -> None:
+        """Pass on what the engine says."""
+        self._listener.onLog(text)
+
+    def onResult(self, reply: ResultReply) -> None:
+        """Import the result into the scene."""
+        try:
+            result = importSegmentation(self._scene, reply.output, self._volumeNodeID, self._model)
+        except Exception as error:
+            logging.exception("The result of Kidney Parsing could not be added to the scene")
+            self.onError(str(error))
+            return
+        self._removeFiles()
+        self._listener.onFinished(result, reply)
+
+    def onError(self, message: str) -> None:
+        """Clean up and pass it on."""
+        self._removeFiles()
+        self._listener.onFailed(message)
+
+    def onCancelled(self) -> None:
+        """Clean up and pass it on."""
+        self._removeFiles()
+        self._listener.onCancelled()
+
+    def _request(self, options: Options) -> SegmentRequest:
+        files = (self._path("ct.nrrd"), self._path("result.seg.nrrd"))
+        id = str(next(self._numbers))
+        return SegmentRequest(id, *files, options.model, options.device, options.structures, options.tta)
+
+    def _path(self, name: str) -> str:
+        return str(Path(self._folder.name) / name)
+
+    def _removeFiles(self) -> None:
+        if self._folder:
+            self._folder.cleanup()
+            self._folder = None

@@ -1,0 +1,68 @@
+"""The program `kidneyparsing`: which command to run, and how failures become one sentence and an exit code.
+
+Exit codes: 0 done, 1 unexpected failure, 2 bad input, 3 out of memory, 130 cancelled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from . import __version__
+from .commands.models import add_models_parser
+from .commands.segment import add_segment_parser
+from .engine.failures import is_out_of_memory
+from .errors import Cancelled, InputError, KidneyParsingError, OutOfMemoryError
+
+PROGRAM = "kidneyparsing"
+DESCRIPTION = "Kidney, tumor, artery, vein and ureter from CT. Research software, not a medical device."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (default: that of this process) and return its exit code; `--help` raises SystemExit."""
+    try:
+        parsed = build_parser().parse_args(arguments)
+        return parsed.run(parsed)
+    except (Exception, KeyboardInterrupt) as error:
+        return _report(error)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every subcommand; each sets `run`, which takes the parsed arguments and returns an exit code."""
+    parser = _Parser(prog=PROGRAM, description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_segment_parser(subparsers)
+    add_models_parser(subparsers)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose complaints are an InputError like all others, without the usage text before them."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help.")
+
+
+def _report(error: BaseException) -> int:
+    if os.environ.get("KIDNEYPARSING_DEBUG"):
+        traceback.print_exception(error)
+    expected = _expected(error)
+    sentence = str(expected or f"{type(error).__name__}: {error}").replace("\n", " ")
+    print(f"{PROGRAM}: error: {sentence}", file=sys.stderr)
+    return expected.exit_code if expected else KidneyParsingError.exit_code
+
+
+def _expected(error: BaseException) -> KidneyParsingError | None:
+    """The error as one of ours: itself, a cancel or a lack of memory in disguise; None if it is unexpected."""
+    if isinstance(error, KidneyParsingError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Cancelled("Cancelled; nothing was written.")
+    if is_out_of_memory(error):
+        return OutOfMemoryError("There is too little memory for this CT; free some, or choose --device cpu.")
+    return None

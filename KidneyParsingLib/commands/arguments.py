@@ -1,0 +1,47 @@
+"""Arguments of `segment` checked before any work: model, device, structures."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from ..anatomy import STRUCTURES
+from ..errors import InputError
+from ..inference.options import Options
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+def options_from(arguments: argparse.Namespace) -> Options:
+    """The run's options. Raises InputError for a model, device or structure that does not exist."""
+    device, structures = _device(arguments.device), _structures(arguments.structures)
+    _check_model(arguments.model, structures)
+    return Options(arguments.model, device, structures, arguments.tta)
+
+
+def _device(text: str) -> str:
+    if not _DEVICE.fullmatch(text):
+        raise InputError(f"There is no device {text!r}; choose auto, cpu, cuda, cuda:N or mps.")
+    return text
+
+
+def _structures(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    known = [entry.name for entry in STRUCTURES]
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in known:
+            raise InputError(f"There is no structure {name!r}; choose from {', '.join(known)}.")
+    return names
+
+
+def _check_model(name: str, structures: tuple[str, ...] | None) -> None:
+    from ..inference.registry import list_models
+
+    models = {model.name: model for model in list_models()}
+    if name not in models:
+        raise InputError(f"There is no model {name!r}; choose from {', '.join(models) or 'none: no weights are here'}.")
+    for structure in structures or ():
+        if structure not in models[name].structures:
+            raise InputError(f"The model {name} does not segment {structure}; leave it out of --structures.")

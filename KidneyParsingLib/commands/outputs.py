@@ -1,0 +1,77 @@
+"""Where results go: names made and checked before any work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import InputError
+
+PICTURE_SUFFIXES = (".png",)
+
+
+def check_output(ct: str, output: str | None) -> Path:
+    """The file to write for this CT, by the rules of `-o`; without it `<ct stem>.seg.nrrd` in the current folder.
+
+    `output` may name a file, or a folder by existing or ending in /. Raises InputError if it cannot be written, would
+    replace the CT, or is a default name that is taken.
+    """
+    from ..volumes.writing import check_writable
+
+    path = _output_path(ct, output)
+    if path.suffix.lower() == ".dcm":
+        raise InputError("DICOM SEG cannot be written yet; end the output's name in .seg.nrrd or .nii.gz.")
+    # os.path answers False where Path raises: for a name that is too long, say.
+    if output is None and os.path.exists(path):
+        raise InputError(f"{path} exists already; name it with -o to replace it, or name another file.")
+    if os.path.exists(path) and os.path.exists(ct) and os.path.samefile(path, ct):
+        raise InputError(f"The output {path} is the CT itself; choose another name.")
+    is_in_new_folder = output is not None and _is_folder(output) and not os.path.exists(path.parent)
+    check_writable(path.parent.with_name(path.name) if is_in_new_folder else path)
+    return path
+
+
+def check_picture(picture: str | None) -> Path | None:
+    """The picture's path, or None if none is wanted. Raises InputError if it could not be rendered or written."""
+    from ..volumes.writing import check_writable
+
+    if picture is None:
+        return None
+    check_writable(picture, PICTURE_SUFFIXES)
+    if find_spec("slicer") is None:
+        raise InputError("Rendering needs slicer-core; pip install 'KidneyParsingLib[render]' or leave out --render.")
+    return Path(picture)
+
+
+@contextmanager
+def folder_made(folder: Path) -> Iterator[None]:
+    """The folder exists within the block, and afterwards only if it did before or the block ended well."""
+    new = not folder.exists()
+    folder.mkdir(exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if new:
+            folder.rmdir()
+        raise
+
+
+def _output_path(ct: str, output: str | None) -> Path:
+    default = f"{_stem(ct)}.seg.nrrd"
+    if output is None:
+        return Path(default)
+    return Path(output) / default if _is_folder(output) else Path(output)
+
+
+def _is_folder(output: str) -> bool:
+    return output.endswith((os.sep, os.altsep or os.sep)) or os.path.isdir(output)
+
+
+def _stem(ct: str) -> str:
+    from ..volumes.image_files import image_suffix
+
+    path = Path(ct).resolve()
+    return path.name.removesuffix(path.name[-len(suffix) :]) if (suffix := image_suffix(path)) else path.name

@@ -1,0 +1,196 @@
+"""What the engine and its callers say to each other: one JSON object a line, UTF-8.
+
+A caller writes requests to the engine's stdin and reads replies from its stdout. Every object carries the protocol's
+`version` and its `type` (the key in `_TYPES`); the other keys are the fields of the dataclass. Keys that this version
+does not know are ignored, so that fields can be added without a new version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any
+
+from ..errors import InputError
+from ..inference.options import DEFAULT_MODEL, Options
+
+VERSION = 1
+
+
+class MessageError(InputError):
+    """A line is not a message of this protocol. `id` is that of the run it was about, or empty."""
+
+    def __init__(self, text: str, record: dict[str, Any] | None = None) -> None:
+        super().__init__(text)
+        self.id = str((record or {}).get("id", ""))
+
+
+@dataclass(frozen=True)
+class SegmentRequest:
+    """Segment the CT at path `ct` into the file `output` (.seg.nrrd); `id` names the run in every reply about it."""
+
+    id: str
+    ct: str
+    output: str
+    model: str = DEFAULT_MODEL
+    device: str = "auto"
+    structures: tuple[str, ...] | None = None
+    tta: bool = False
+
+    @property
+    def options(self) -> Options:
+        """The part that decides which network is loaded."""
+        return Options(self.model, self.device, self.structures, self.tta)
+
+
+@dataclass(frozen=True)
+class CancelRequest:
+    """Stop the run `id` (or never start it); answered by CancelledReply, or by nothing if that run is over."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class ShutdownRequest:
+    """Exit after the requests that came before this one. Closing the engine's stdin stops it at once instead."""
+
+
+@dataclass(frozen=True)
+class ReadyReply:
+    """The engine has started and reads requests."""
+
+    library_version: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class ProgressReply:
+    """Run `id` has done `fraction` (0..1, never falling) and is now in `phase`."""
+
+    id: str
+    fraction: float
+    phase: str
+
+
+@dataclass(frozen=True)
+class LogReply:
+    """Text for a log window, such as a traceback; `id` is empty when it belongs to no run."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ResultReply:
+    """Run `id` wrote `output` in `seconds`; `volumes_ml` is keyed by segment id, `notes` are for the user to read."""
+
+    id: str
+    output: str
+    volumes_ml: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ErrorReply:
+    """Run `id` failed, or (empty id) a request could not be understood. `message` is a sentence for the user."""
+
+    id: str
+    message: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class CancelledReply:
+    """Run `id` was cancelled and wrote nothing."""
+
+    id: str
+
+
+Request = SegmentRequest | CancelRequest | ShutdownRequest
+Reply = ReadyReply | ProgressReply | LogReply | ResultReply | ErrorReply | CancelledReply
+
+_TYPES: dict[str, type] = {
+    "segment": SegmentRequest,
+    "cancel": CancelRequest,
+    "shutdown": ShutdownRequest,
+    "ready": ReadyReply,
+    "progress": ProgressReply,
+    "log": LogReply,
+    "result": ResultReply,
+    "error": ErrorReply,
+    "cancelled": CancelledReply,
+}
+_NAMES = {cls: name for name, cls in _TYPES.items()}
+
+
+def encode(message: Request | Reply) -> bytes:
+    """The message as one line, newline included. Non-ASCII text is escaped, so that no console codec can break it."""
+    record = {"version": VERSION, "type": _NAMES[type(message)], **asdict(message)}
+    return (json.dumps(record) + "\n").encode("ascii")
+
+
+def decode(line: bytes | str) -> Request | Reply:
+    """The message in a line. Raises MessageError with a sentence if there is none or it is of another version."""
+    record = _record(line)
+    if record.get("version") != VERSION:
+        raise MessageError(
+            f"This engine speaks protocol version {VERSION}, not {record.get('version')}; "
+            "use the module and the library of the same release.",
+            record,
+        )
+    cls = _TYPES.get(str(record.get("type")))
+    if cls is None:
+        raise MessageError(f"There is no message type {record.get('type')!r}; known types: {', '.join(_TYPES)}.", record)
+    return cls(**{entry.name: _value(record, entry) for entry in fields(cls) if _is_given(record, entry)})
+
+
+def _record(line: bytes | str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"A message must be one JSON object on one line ({error}).") from None
+    if not isinstance(record, dict):
+        raise MessageError(f"A message must be a JSON object, not {type(record).__name__}.")
+    return record
+
+
+def _is_given(record: dict[str, Any], entry: Any) -> bool:
+    if entry.name in record:
+        return True
+    if entry.default is MISSING and entry.default_factory is MISSING:
+        raise MessageError(f"A {record['type']} message needs the field {entry.name!r}.", record)
+    return False
+
+
+def _value(record: dict[str, Any], entry: Any) -> Any:
+    value = record[entry.name]
+    if not _CHECKS[entry.type](value):
+        text = f"Field {entry.name!r} of a {record['type']} message must be of type {entry.type}."
+        raise MessageError(text, record)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_numbers_by_text(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_number(item) for item in value.values())
+
+
+# Keyed by the annotation as it is written above: annotations are strings in this file.
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool),
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "float": _is_number,
+    "tuple[str, ...]": _is_texts,
+    "tuple[str, ...] | None": lambda value: value is None or _is_texts(value),
+    "dict[str, float]": _is_numbers_by_text,
+}

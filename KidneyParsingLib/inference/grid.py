@@ -1,0 +1,160 @@
+"""Work grids: CT resampled to upright grids of a network's spacing, and logits brought back to the CT's own grid.
+
+A work grid's index axes are those of the patient (x to left, y to posterior, z to superior), whatever the CT's
+orientation; its arrays are (z, y, x).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..volumes.geometry import image_from_array
+from ..volumes.volume import Volume
+
+AIR_HU = -1024.0
+
+
+@dataclass(frozen=True)
+class Box:
+    """An upright box in the patient: `low` and `high` corners (x, y, z) in LPS mm."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def grown(self, low: tuple[float, ...], high: tuple[float, ...]) -> Box:
+        """The box moved out by `low` mm at its low sides and `high` mm at its high sides (x, y, z)."""
+        return Box(self.low - low, self.high + high)
+
+    def within(self, other: Box) -> Box:
+        """The part inside another box."""
+        return Box(np.maximum(self.low, other.low), np.minimum(self.high, other.high))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An upright grid: `size` (z, y, x) voxels of `spacing` mm (z, y, x), first voxel centre at `origin` (x, y, z)."""
+
+    origin: np.ndarray
+    spacing: tuple[float, float, float]
+    size: tuple[int, int, int]
+
+    @classmethod
+    def over(cls, box: Box, spacing: tuple[float, float, float]) -> Grid:
+        """The grid whose voxels cover a box."""
+        steps = np.asarray(spacing[::-1])
+        count = np.maximum(1, np.ceil((box.high - box.low) / steps).astype(int))
+        return cls(box.low + steps / 2, spacing, tuple(int(n) for n in count[::-1]))
+
+    @property
+    def affine(self) -> np.ndarray:
+        """4x4 affine (see `volumes.geometry`)."""
+        affine = np.diag([*self.spacing[::-1], 1.0])
+        affine[:3, 3] = self.origin
+        return affine
+
+    def window(self, box: Box) -> tuple[slice, slice, slice]:
+        """Index slices (z, y, x) of the voxels in a box."""
+        steps = np.asarray(self.spacing[::-1])
+        low = np.floor((box.low - self.origin) / steps + 0.5).astype(int)[::-1]
+        high = np.ceil((box.high - self.origin) / steps + 0.5).astype(int)[::-1]
+        return tuple(slice(max(0, a), min(n, b)) for a, b, n in zip(low, high, self.size, strict=True))
+
+    def box_of(self, mask: np.ndarray) -> Box:
+        """The box around the true voxels of a mask (z, y, x) on this grid."""
+        spans = [np.flatnonzero(mask.any(axes)) for axes in ((0, 1), (0, 2), (1, 2))]
+        steps = np.asarray(self.spacing[::-1])
+        low = self.origin + steps * [span[0] - 0.5 for span in spans]
+        return Box(low, self.origin + steps * [span[-1] + 0.5 for span in spans])
+
+
+def index_window(affine: np.ndarray, shape: tuple[int, ...], box: Box, margin: int = 1) -> tuple[slice, ...]:
+    """Index slices (z, y, x) of the part of a volume that covers a box of the patient, clipped to the volume."""
+    corners = np.array([[*np.where(pick, box.high, box.low), 1.0] for pick in np.ndindex(2, 2, 2)]).T
+    index = (np.linalg.inv(affine) @ corners)[:3][::-1]
+    low = np.floor(index.min(1)).astype(int) - margin
+    high = np.ceil(index.max(1)).astype(int) + margin + 1
+    return tuple(slice(max(0, min(a, n - 1)), max(1, min(b, n))) for a, b, n in zip(low, high, shape, strict=True))
+
+
+def shifted_affine(affine: np.ndarray, offset: tuple[float, ...]) -> np.ndarray:
+    """The affine of a sub-volume whose first voxel is at `offset` (z, y, x) of the whole."""
+    moved = affine.copy()
+    moved[:3, 3] += affine[:3, :3] @ np.asarray(offset, float)[::-1]
+    return moved
+
+
+def bounds(volume: Volume) -> Box:
+    """The upright box around a volume."""
+    ends = np.array([[*corner, 1.0] for corner in np.ndindex(2, 2, 2)]).T
+    ends[:3] = ends[:3] * np.asarray(volume.array.shape[::-1])[:, None] - 0.5
+    points = (volume.affine @ ends)[:3]
+    return Box(points.min(1), points.max(1))
+
+
+def resampled(volume: Volume, grid: Grid) -> np.ndarray:
+    """The CT on a grid, float32 HU (z, y, x); AIR_HU outside.
+
+    Voxels are averaged in whole blocks up to the grid's spacing, then interpolated linearly: noise falls as in a scan
+    of that resolution, and no float copy of the whole CT is made.
+    """
+    box = Box(grid.origin - grid.spacing[::-1], grid.origin + np.multiply(grid.size[::-1], grid.spacing[::-1]))
+    window = index_window(volume.affine, volume.array.shape, box)
+    part, affine = volume.array[window], shifted_affine(volume.affine, tuple(w.start for w in window))
+    blocks, affine = _block_means(part, affine, grid.spacing)
+    image = image_from_array(blocks, affine)
+    reference = (tuple(int(n) for n in grid.size[::-1]), grid.origin.tolist(), tuple(map(float, grid.spacing[::-1])))
+    size, origin, spacing = reference
+    result = sitk.Resample(image, size, sitk.Transform(), sitk.sitkLinear, origin, spacing, np.eye(3).ravel().tolist(),
+                           AIR_HU, sitk.sitkFloat32)  # fmt: skip
+    return sitk.GetArrayFromImage(result)
+
+
+def _block_means(array: np.ndarray, affine: np.ndarray, spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Means over blocks of whole voxels no larger than `spacing`, and their affine; remainders at the end are cut."""
+    axis_mm = np.abs(affine[:3, :3]).T @ np.ones(3)
+    target = np.min(spacing)
+    factors = [max(1, min(int(target / mm + 0.05), n)) for mm, n in zip(axis_mm[::-1], array.shape, strict=True)]
+    count = [n // f for n, f in zip(array.shape, factors, strict=True)]
+    trimmed = array[tuple(slice(c * f) for c, f in zip(count, factors, strict=True))]
+    means = np.empty(count, np.float32)
+    for z in range(count[0]):  # a slab at a time, so that no float copy of the whole is made
+        slab = trimmed[z * factors[0] : (z + 1) * factors[0]].mean(0, dtype=np.float32)
+        means[z] = slab.reshape(count[1], factors[1], count[2], factors[2]).mean((1, 3))
+    moved = shifted_affine(affine, tuple((f - 1) / 2 for f in factors))
+    moved[:3, :3] = moved[:3, :3] * factors[::-1]
+    return means, moved
+
+
+def labels_on_volume(logits: np.ndarray, grid: Grid, volume: Volume) -> np.ndarray:
+    """uint8 labels (z, y, x) on the CT's own grid: the class of largest trilinearly interpolated logit.
+
+    `logits` (C, z, y, x) float32 lie on `grid`; beyond it everything is background (class 0). Interpolating logits,
+    not labels, keeps thin vessels and smooth surfaces.
+    """
+    labels = np.zeros(volume.array.shape, np.uint8)
+    foreground = logits[1:].max(0) > logits[0]
+    if not foreground.any():
+        return labels
+    box = grid.box_of(foreground).grown(grid.spacing[::-1], grid.spacing[::-1])
+    window = index_window(volume.affine, labels.shape, box)
+    target = _reference(shifted_affine(volume.affine, tuple(w.start for w in window)), labels[window].shape)
+    best, winner = _interpolated(logits[0], grid, target, 1e4), np.zeros(labels[window].shape, np.uint8)
+    for index in range(1, len(logits)):
+        score = _interpolated(logits[index], grid, target, -1e4)
+        winner[score > best] = index
+        np.maximum(best, score, out=best)
+    labels[window] = winner
+    return labels
+
+
+def _reference(affine: np.ndarray, shape: tuple[int, ...]) -> sitk.Image:
+    return image_from_array(np.zeros(shape, np.uint8), affine)
+
+
+def _interpolated(values: np.ndarray, grid: Grid, reference: sitk.Image, outside: float) -> np.ndarray:
+    image = image_from_array(np.ascontiguousarray(values, np.float32), grid.affine)
+    result = sitk.Resample(image, reference, sitk.Transform(), sitk.sitkLinear, outside, sitk.sitkFloat32)
+    return sitk.GetArrayFromImage(result)

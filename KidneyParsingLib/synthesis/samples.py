@@ -1,0 +1,110 @@
+"""Training samples drawn from made anatomies: a cropped, turned, recoloured patch and its labels.
+
+A sample depends on (seed, index) alone, so an interrupted training sees the same samples when it goes on.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ..networks.configs import NetworkConfig, normalized
+from .appearance import draw_appearance, paint
+from .fields import rotation
+from .store import load_anatomy, stored_anatomies
+from .tissues import KIDNEY_TISSUES, Tissue, locator_lookup, structure_lookup
+
+_TUBES = (Tissue.ARTERY, Tissue.VEIN, Tissue.URINE)
+
+
+class MadeSamples(Dataset):
+    """`length` samples (image (1, D, H, W) float32 as the network gets it, labels (D, H, W) int64) for one network.
+
+    `anatomies` is a folder filled by `synthesis.store`; networks with the locator's classes get its labels.
+    """
+
+    def __init__(self, anatomies: Path, config: NetworkConfig, length: int, seed: int = 0) -> None:
+        self.paths = stored_anatomies(anatomies)
+        self.config = config
+        self.length = length
+        self.seed = seed
+        self.is_locator = "spine" in config.classes
+        self.lookup = torch.from_numpy(locator_lookup() if self.is_locator else structure_lookup())
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        rng = np.random.default_rng((self.seed, index))
+        tissues, spacing = _cached(self.paths[rng.integers(len(self.paths))])
+        factor = max(1, round(self.config.spacing_mm[0] / spacing))
+        size = tuple(n * factor for n in self.config.patch)
+        center = self._center(tissues, rng)
+        patch = _cropped(tissues, center, size, self._turn(rng))
+        if self.is_locator:
+            _limit_view(patch, rng)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        image = paint(patch, spacing, draw_appearance(rng), generator, factor)[None]
+        labels = self.lookup[patch.long()]
+        if factor > 1:
+            labels = labels[factor // 2 :: factor, factor // 2 :: factor, factor // 2 :: factor]
+        return normalized(image, self.config), labels.long()
+
+    def _center(self, tissues: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Around a kidney voxel mostly, else around a tube's or anywhere in the body."""
+        wanted = rng.random()
+        kinds = KIDNEY_TISSUES if wanted < 0.7 or self.is_locator else _TUBES if wanted < 0.88 else (Tissue.MUSCLE, Tissue.FAT)
+        points = _points(tissues, kinds)
+        if not len(points):
+            return np.array(tissues.shape) / 2
+        reach = np.array(self.config.patch) * (0.5 if self.is_locator else 0.2)
+        return points[rng.integers(len(points))] + rng.uniform(-reach, reach)
+
+    def _turn(self, rng: np.random.Generator) -> np.ndarray:
+        angles = rng.normal(0, 4 if self.is_locator else 9, 3)
+        scale = rng.uniform(0.8, 1.2) * rng.uniform(0.93, 1.07, 3)
+        flip = np.ones(3) if self.is_locator else np.where(rng.random(3) < (0.0, 0.0, 0.5), -1, 1)
+        return rotation(angles) * (flip / scale)
+
+
+@lru_cache(maxsize=24)
+def _cached(path: Path) -> tuple[np.ndarray, float]:
+    return load_anatomy(path)
+
+
+def _points(tissues: np.ndarray, kinds: tuple[Tissue, ...]) -> np.ndarray:
+    """Positions of some voxels of the given tissues, on every second slice, row and column."""
+    return np.argwhere(np.isin(tissues[::2, ::2, ::2], kinds)) * 2
+
+
+def _cropped(tissues: np.ndarray, center: np.ndarray, size: tuple[int, ...], matrix: np.ndarray) -> torch.Tensor:
+    """uint8 patch of `size` around `center` after the 3x3 `matrix` (output to input offsets); AIR beyond the border."""
+    axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in size]
+    offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1) @ torch.from_numpy(matrix.T.astype(np.float32))
+    points = (offsets + torch.from_numpy(center.astype(np.float32))).round_().long()
+    bound = torch.tensor(tissues.shape)
+    inside = ((points >= 0) & (points < bound)).all(-1)
+    z, y, x = points.clamp_(min=torch.zeros(3, dtype=torch.long), max=bound - 1).unbind(-1)
+    return torch.where(inside, torch.from_numpy(tissues)[z, y, x], torch.zeros((), dtype=torch.uint8))
+
+
+def _limit_view(patch: torch.Tensor, rng: np.random.Generator) -> None:
+    """Blanks what lies beyond a random field of view: a few slices, a narrow circle, or nothing."""
+    depth, height, width = patch.shape
+    low, high = np.sort(rng.uniform(-0.5, 1.5, 2).clip(0, 1) * depth).astype(int)
+    if high - low > depth // 3:
+        patch[:low] = Tissue.AIR
+        patch[high:] = Tissue.AIR
+    if rng.random() < 0.35:
+        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        shift = torch.from_numpy(rng.uniform(-0.15, 0.15, 2) * (height, width))
+        radius = rng.uniform(0.32, 0.6) * width
+        if rng.random() < 0.5:
+            outside = ((y - height / 2 - shift[0]).abs() > radius * 0.8) | ((x - width / 2 - shift[1]).abs() > radius)
+        else:
+            outside = (y - height / 2 - shift[0]) ** 2 + (x - width / 2 - shift[1]) ** 2 > radius**2
+        patch[:, outside] = Tissue.AIR

@@ -1,0 +1,114 @@
+"""A DICOM folder as one CT volume: headers by pydicom, voxels by GDCM (in SimpleITK), which unpacks every syntax."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+
+from ..errors import InputError
+from .image_files import itk_warnings_off
+from .slices import Slice, check_stack, evenly_spaced, in_order, largest_grid, stack_affine
+
+_TAGS = [
+    "Modality", "ImageType", "SeriesInstanceUID", "SeriesDescription", "AcquisitionNumber", "InstanceNumber",
+    "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient",
+]  # fmt: skip
+
+
+def read_dicom_folder(folder: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The CT series with the most slices below `folder`: array (z, y, x) in HU, LPS affine, and notes for the user.
+
+    Slices run up the normal of the image plane, whatever their names and numbers. Raises InputError if there is no CT
+    series, or if slices are missing, tilted or damaged.
+    """
+    slices, notes = _largest_series(folder)
+    slices, heights, stack_notes = _stacked(slices)
+    if len(slices) < 2:
+        raise _no_ct(folder)
+    check_stack(slices, heights, folder)
+    voxels, distance, gap_notes = evenly_spaced(_read_voxels(slices), heights)
+    return voxels, stack_affine(slices[0], distance), [*notes, *stack_notes, *gap_notes]
+
+
+def _largest_series(folder: Path) -> tuple[list[Slice], list[str]]:
+    series: dict[str, list[Slice]] = defaultdict(list)
+    for item in map(_read_slice, sorted(folder.rglob("*"))):
+        if item:
+            series[item.series].append(item)
+    volumes = [slices for slices in series.values() if len(slices) > 1]
+    if not volumes:
+        raise _no_ct(folder)
+    largest = max(volumes, key=len)
+    if len(volumes) == 1:
+        return largest, []
+    taken = f"took the largest, {largest[0].title} ({len(largest)} slices)"
+    return largest, [f"The folder holds {len(volumes)} CT series: {taken}."]
+
+
+def _no_ct(folder: Path) -> InputError:
+    return InputError(f"There is no CT series in the folder {folder}; give a folder with the DICOM slices of one CT.")
+
+
+def _stacked(slices: list[Slice]) -> tuple[list[Slice], np.ndarray, list[str]]:
+    alike = largest_grid(slices)
+    ordered, heights = in_order(alike)
+    notes = []
+    if len(alike) < len(slices):
+        notes.append(f"{len(slices) - len(alike)} slice(s) of another size or orientation were left out.")
+    if len(ordered) < len(alike):
+        notes.append(f"{len(alike) - len(ordered)} slice(s) at a place already taken were left out.")
+    return ordered, heights, notes
+
+
+def _read_slice(path: Path) -> Slice | None:
+    """The header of one file, or None if it is no image of a CT volume."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _slice_of(path, pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS))
+    # A stray file among the slices may fail in any way, and must not hide the series.
+    except Exception:
+        return None
+
+
+def _slice_of(path: Path, header: pydicom.Dataset) -> Slice | None:
+    is_single_frame = (header.get("NumberOfFrames") or 1) == 1
+    if header.Modality != "CT" or "LOCALIZER" in header.get("ImageType", ()) or not is_single_frame:
+        return None
+    row_distance, column_distance = map(float, header.PixelSpacing)
+    return Slice(
+        path,
+        str(header.SeriesInstanceUID),
+        repr(str(header.get("SeriesDescription") or "without a name")),
+        (int(header.Columns), int(header.Rows)),
+        (column_distance, row_distance),
+        _floats(header.ImageOrientationPatient, 6),
+        _floats(header.ImagePositionPatient, 3),
+        (int(header.get("AcquisitionNumber") or 0), int(header.get("InstanceNumber") or 0)),
+    )
+
+
+def _floats(values: pydicom.multival.MultiValue, count: int) -> tuple[float, ...]:
+    numbers = tuple(map(float, values))
+    if len(numbers) != count or not np.isfinite(numbers).all():
+        raise ValueError(f"{count} numbers expected, found {numbers}")
+    return numbers
+
+
+def _read_voxels(slices: list[Slice]) -> np.ndarray:
+    with itk_warnings_off():
+        return np.stack([_read_plane(item) for item in slices])
+
+
+def _read_plane(item: Slice) -> np.ndarray:
+    """HU (y, x) of one slice."""
+    try:
+        plane = sitk.GetArrayFromImage(sitk.ReadImage(str(item.path), imageIO="GDCMImageIO"))
+    except RuntimeError:
+        raise InputError(f"The DICOM slice {item.path} is damaged; export the series again.") from None
+    return plane.reshape(item.size[::-1])

@@ -1,0 +1,121 @@
+"""One image file (NIfTI, NRRD, MetaImage) as an array and its affine, or one sentence that says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError, KidneyParsingError, OutOfMemoryError
+from .damage import damaged
+from .geometry import affine_of_image
+from .metaimage import check_metaimage
+from .nifti import NiftiLayout, check_nifti
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+
+
+def image_suffix(path: Path) -> str | None:
+    """The suffix in `IMAGE_SUFFIXES` that the file name ends in, or None."""
+    return next((suffix for suffix in IMAGE_SUFFIXES if path.name.lower().endswith(suffix)), None)
+
+
+def read_image_file(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Array (z, y, x) with the file's rescale applied, in the type it then has, LPS affine, and notes for the user.
+
+    Raises InputError unless the file is a whole, single-channel 3D image.
+    """
+    _check_name(path)
+    with itk_warnings_off():
+        reader = _read_header(path)
+        _check_shape(reader, path)
+        not_numbers = _check_whole(reader, path)
+        image = _read_voxels(reader, path)
+    array = sitk.GetArrayFromImage(image)
+    if not_numbers.size:
+        array.flat[not_numbers] = np.nan
+    return array, affine_of_image(image), _orientation_notes(reader)
+
+
+@contextmanager
+def itk_warnings_off() -> Iterator[None]:
+    """No ITK warnings on stderr within."""
+    before = sitk.ProcessObject_GetGlobalWarningDisplay()
+    sitk.ProcessObject_SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject_SetGlobalWarningDisplay(before)
+
+
+def _check_name(path: Path) -> None:
+    if path.suffix.lower() == ".dcm":
+        raise InputError(f"{path} is one DICOM file; give the folder that holds the whole series.")
+    if image_suffix(path) is None:
+        raise InputError(f"{path} is no CT file that we read; give {', '.join(IMAGE_SUFFIXES)} or a DICOM folder.")
+    if path.stat().st_size == 0:
+        raise InputError(f"The file {path} is empty; copy, download or export it again.")
+
+
+def _read_header(path: Path) -> sitk.ImageFileReader:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise _refusal(path, str(error)) from None
+    return reader
+
+
+def _refusal(path: Path, reason: str) -> KidneyParsingError:
+    if "allocate memory" in reason:
+        return OutOfMemoryError(f"There is too little memory to read {path}; close other programs or crop the CT.")
+    if "rthonormal" in reason:
+        return InputError(f"The axes of {path} are not at right angles; resample it onto a regular grid first.")
+    if "determine ImageIO" in reason:
+        kind = image_suffix(path)
+        return InputError(f"{path} is damaged or is not a {kind} image; export the CT again as {kind}.")
+    return damaged(path)
+
+
+def _check_shape(reader: sitk.ImageFileReader, path: Path) -> None:
+    size = reader.GetSize()
+    if reader.GetNumberOfComponents() > 1 or "complex" in sitk.GetPixelIDValueAsString(reader.GetPixelID()):
+        raise InputError(f"{path} holds colours or vectors, not one CT value per voxel; give the original CT volume.")
+    if len(size) < 3 or min(size[:3]) == 1:
+        raise InputError(f"{path} is a 2D image; give a CT volume with all its slices.")
+    if prod(size[3:]) > 1:
+        shape = " x ".join(map(str, size))
+        raise InputError(f"{path} is a {len(size)}D image ({shape}); save the one phase to segment as a 3D volume.")
+
+
+def _check_whole(reader: sitk.ImageFileReader, path: Path) -> np.ndarray:
+    """Flat indices of voxels without a number that ITK would hide; InputError if the file is not whole."""
+    suffix = image_suffix(path)
+    if suffix in (".nii", ".nii.gz"):
+        return check_nifti(path, NiftiLayout.of(reader))
+    # NRRD needs no look: its reader itself refuses a short or damaged file.
+    if suffix in (".mha", ".mhd"):
+        voxel_bytes = sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
+        check_metaimage(path, prod(reader.GetSize()) * voxel_bytes)
+    return np.empty(0, int)
+
+
+def _read_voxels(reader: sitk.ImageFileReader, path: Path) -> sitk.Image:
+    size = reader.GetSize()
+    reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
+    try:
+        return reader.Execute()
+    except RuntimeError as error:
+        raise _refusal(path, str(error)) from None
+
+
+def _orientation_notes(reader: sitk.ImageFileReader) -> list[str]:
+    codes = [reader.GetMetaData(key) for key in ("qform_code", "sform_code") if reader.HasMetaDataKey(key)]
+    if codes and all(code in ("0", "") for code in codes):
+        return ["The file does not state its orientation: right and left may be exchanged."]
+    return []

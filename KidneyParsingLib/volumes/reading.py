@@ -1,0 +1,79 @@
+"""CT in: any supported file or DICOM folder becomes a checked `Volume` in HU on its own grid."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from .dicom import read_dicom_folder
+from .geometry import direction_of, spacing_of
+from .image_files import read_image_file
+from .volume import Volume
+
+AIR_HU = -1024
+_MAX_HU = np.iinfo(np.int16).max
+_MIN_VOXELS = 8
+_MIN_EXTENT_MM = 30.0
+_MAX_SKEW = 1e-3
+
+
+def read_ct(path: str | Path) -> Volume:
+    """The CT in an image file (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd) or a DICOM folder.
+
+    The grid is kept as it is stored, in any orientation. Rescale slope and intercept are applied; values are rounded
+    and clamped to -1024 (scanner padding lies below) .. 32767 HU. Raises InputError with one sentence when the path
+    is missing or damaged, or is no 3D volume of at least 8 voxels and 30 mm along every axis.
+    """
+    path = Path(path)
+    # os.path answers False where Path raises: for a name that is too long, say.
+    if not os.path.exists(path):
+        raise InputError(f"There is no file or folder {path}; check the path.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"You may not read {path}; change its permissions.")
+    array, affine, notes = read_dicom_folder(path) if path.is_dir() else read_image_file(path)
+    _check_grid(array.shape, affine, path)
+    hu, value_notes = _to_hounsfield(array, path)
+    return Volume(hu, affine, (*notes, *value_notes))
+
+
+def _check_grid(shape: tuple[int, ...], affine: np.ndarray, path: Path) -> None:
+    spacing = spacing_of(affine)
+    if not np.isfinite(affine).all() or spacing.min() <= 0:
+        raise InputError(f"The voxel spacing or position in {path} is not a number; export the CT again.")
+    direction = direction_of(affine)
+    if np.abs(direction.T @ direction - np.eye(3)).max() > _MAX_SKEW:
+        raise InputError(f"The axes of {path} are not at right angles; resample it onto a regular grid first.")
+    size = np.array(shape[::-1])
+    if size.min() < _MIN_VOXELS or (size * spacing).min() < _MIN_EXTENT_MM:
+        voxels = " x ".join(map(str, size))
+        extent = " x ".join(f"{mm:.0f}" for mm in size * spacing)
+        needed = f"{_MIN_VOXELS} voxels and {_MIN_EXTENT_MM:.0f} mm"
+        raise InputError(f"{path} is too small ({voxels} voxels, {extent} mm); give a CT of at least {needed} a side.")
+
+
+def _to_hounsfield(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
+    notes = []
+    if array.dtype.kind == "f":
+        array, notes = _rounded(array, path)
+    # Bounds of type int32: a plain number that uint8 or uint16 cannot hold is an overflow in some releases of numpy.
+    hu = np.clip(array, np.int32(AIR_HU), np.int32(_MAX_HU)).astype(np.int16)
+    lowest, highest = hu.min(), hu.max()
+    if lowest == highest:
+        raise InputError(f"Every voxel of {path} has the same value ({lowest}); export the CT again.")
+    if lowest >= 0:
+        notes.append("No value is below 0: this may not be a CT in Hounsfield units.")
+    return hu, notes
+
+
+def _rounded(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
+    finite = np.isfinite(array)
+    missing = array.size - int(np.count_nonzero(finite))
+    if missing == array.size:
+        raise InputError(f"No voxel of {path} holds a number (all NaN or infinite); export the CT again.")
+    if not missing:
+        return np.rint(array), []
+    note = f"{missing} voxels without a number were taken as air ({AIR_HU} HU)."
+    return np.rint(np.where(finite, array, AIR_HU)), [note]

@@ -1,0 +1,114 @@
+"""Label maps out (.seg.nrrd, .nii.gz, .nii), whole or not at all, and our .seg.nrrd back in."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from .geometry import affine_of_image, image_from_array
+from .image_files import itk_warnings_off
+from .segmentation_header import header_of, layers_of
+from .volume import LabelMap
+
+LABEL_MAP_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii")
+
+
+def check_writable(path: str | Path, suffixes: tuple[str, ...] = LABEL_MAP_SUFFIXES) -> None:
+    """Raise InputError unless a file with one of `suffixes` can be written at `path`; leaves nothing behind."""
+    path = Path(path)
+    _suffix(path, suffixes)
+    # os.path answers False where Path raises: for a name that is too long, say.
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder; give the name of a file to write.")
+    if not os.path.isdir(path.parent):
+        raise InputError(f"There is no folder {path.parent} to write {path.name} into; make it first.")
+    try:
+        with replacing(path, suffixes, keep=False) as trial:
+            trial.touch()
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
+@contextmanager
+def replacing(path: Path, suffixes: tuple[str, ...], keep: bool = True) -> Iterator[Path]:
+    """A temporary path beside `path`, of the same suffix, that becomes `path` if the block ends well (and `keep`).
+
+    Whatever goes wrong, the temporary file is gone afterwards and an old file at `path` is as it was.
+    """
+    suffix = _suffix(path, suffixes)
+    temporary = path.with_name(f".{path.name[: -len(suffix)]}.{secrets.token_hex(4)}{suffix}")
+    try:
+        yield temporary
+        if keep:
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_label_map(label_map: LabelMap, path: str | Path) -> None:
+    """Write the label map on its own grid; the suffix says how. A file at `path` is replaced.
+
+    `.seg.nrrd`: a segmentation for Slicer, one layer of `Segment.value`, with names, colours and codes.
+    `.nii.gz`, `.nii`: the structures' labels 1..6. Raises InputError if the path cannot be written.
+    """
+    path = Path(path)
+    check_writable(path)
+    image = _segmentation_image(label_map) if path.name.lower().endswith(".seg.nrrd") else _label_image(label_map)
+    try:
+        with replacing(path, LABEL_MAP_SUFFIXES) as temporary, itk_warnings_off():
+            sitk.WriteImage(image, str(temporary), useCompression=not path.name.lower().endswith(".nii"))
+    except (OSError, RuntimeError) as error:
+        raise _cannot_write(path, error) from None
+
+
+def read_label_map(path: str | Path) -> LabelMap:
+    """The label map in a .seg.nrrd file that we wrote, also after Slicer has saved it again (then on a cropped grid).
+
+    Segments are known by their ids; voxels of the result hold our own `Segment.value`. Raises InputError if the file
+    is no such file or holds segments that are not ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}; check the path.")
+    try:
+        with itk_warnings_off():
+            image = sitk.ReadImage(str(path))
+    except RuntimeError:
+        raise InputError(f"{path} cannot be read as a segmentation; give a .seg.nrrd file.") from None
+    layers = layers_of({key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}, path)
+    stored = sitk.GetArrayFromImage(image)
+    stored = stored.reshape(*stored.shape[:3], -1)
+    array = np.zeros(stored.shape[:3], np.uint8)
+    for item in layers:
+        array[stored[..., item.layer] == item.value] = item.segment.value
+    return LabelMap(array, affine_of_image(image), tuple(item.segment for item in layers))
+
+
+def _suffix(path: Path, suffixes: tuple[str, ...]) -> str:
+    suffix = next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
+    if suffix is None:
+        raise InputError(f"The name {path} does not say a format that we write; end it in {' or '.join(suffixes)}.")
+    return suffix
+
+
+def _cannot_write(path: Path, error: Exception) -> InputError:
+    reason = getattr(error, "strerror", None) or "the disk may be full"
+    return InputError(f"{path} cannot be written ({reason}); choose another folder.")
+
+
+def _segmentation_image(label_map: LabelMap) -> sitk.Image:
+    image = image_from_array(label_map.array, label_map.affine)
+    for key, value in header_of(label_map).items():
+        image.SetMetaData(key, value)
+    return image
+
+
+def _label_image(label_map: LabelMap) -> sitk.Image:
+    return image_from_array(label_map.structure_labels(), label_map.affine)
