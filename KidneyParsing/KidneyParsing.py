@@ -21,7 +21,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from KidneyParsingModuleLib.Dependencies import ensureDependencies
-from KidneyParsingModuleLib.ResultImporter import importSegmentation
+from KidneyParsingModuleLib.ResultImporter import ImportedSegmentation, ResultError, importSegmentation
 from KidneyParsingModuleLib.RunListener import RunListener
 from KidneyParsingModuleLib.RunPanel import RunPanel
 from KidneyParsingModuleLib.SegmentationRunner import SegmentationRunner
@@ -33,7 +33,7 @@ RELOADED_PACKAGES = ("KidneyParsingModuleLib", "KidneyParsingLib")
 class KidneyParsing(ScriptedLoadableModule):
     """Describes the module to Slicer."""
 
-    def __init__(self, parent) -> None:
+    def __init__(self, parent: object) -> None:
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("Kidney Parsing")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
@@ -114,7 +114,7 @@ class KidneyParsingLogic(ScriptedLoadableModuleLogic):
 class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel: parameters and the Apply button. What a run shows is in RunPanel."""
 
-    def __init__(self, parent=None) -> None:
+    def __init__(self, parent: object = None) -> None:
         self.logic = None
         self._runPanel = None
         self._parameterNode = None
@@ -157,13 +157,13 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Stop reacting to parameters while another module is open; a run goes on."""
         self.setParameterNode(None)
 
-    def onSceneStartClose(self, caller, event) -> None:
+    def onSceneStartClose(self, caller: vtk.vtkObject, event: str) -> None:
         """The nodes of a run vanish with the scene, so the run ends."""
         self.logic.cancel()
         self._runPanel.clearResult()
         self.setParameterNode(None)
 
-    def onSceneEndClose(self, caller, event) -> None:
+    def onSceneEndClose(self, caller: vtk.vtkObject, event: str) -> None:
         """Start again with fresh parameters if the panel is open."""
         if self.parent.isEntered:
             self.initializeParameterNode()
@@ -223,7 +223,7 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         # Not self._parameterNode: the user may be in another module.
         self.logic.getParameterNode().outputSegmentation = segmentationNode
 
-    def _updateControls(self, caller=None, event=None) -> None:
+    def _updateControls(self, caller: vtk.vtkObject | None = None, event: str = "") -> None:
         from KidneyParsingLib.inference.options import DEFAULT_MODEL
 
         running = self.logic.isRunning
@@ -232,7 +232,7 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.applyButton.toolTip = _("Stop; nothing is added to the scene.") if running else _("Segment the CT.")
         self.ui.applyButton.enabled = running or bool(chosen and chosen.inputVolume)
         if chosen:
-            self.ui.modelComboBox.setCurrentIndex(self.ui.modelComboBox.findData(chosen.modelName or DEFAULT_MODEL))
+            self.ui.modelComboBox.currentIndex = self.ui.modelComboBox.findData(chosen.modelName or DEFAULT_MODEL)
 
 
 class KidneyParsingTest(ScriptedLoadableModuleTest):
@@ -270,11 +270,11 @@ class KidneyParsingTest(ScriptedLoadableModuleTest):
         volumeNode = self._volumeNode()
         volumeNodeID = volumeNode.GetID()
         slicer.mrmlScene.RemoveNode(volumeNode)
-        with self.assertRaises(RuntimeError):
+        with self.assertRaises(ResultError):
             self._import(volumeNodeID)
         self.assertIsNone(slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode"))
 
-    def _volume(self):
+    def _volume(self) -> object:
         import numpy as np
         from KidneyParsingLib.volumes.volume import Volume
 
@@ -285,7 +285,7 @@ class KidneyParsingTest(ScriptedLoadableModuleTest):
 
         return volume_node(slicer.mrmlScene, self._volume())
 
-    def _import(self, volumeNodeID: str):
+    def _import(self, volumeNodeID: str) -> ImportedSegmentation:
         from KidneyParsingLib.anatomy import segment
         from KidneyParsingLib.volumes.volume import LabelMap
         from KidneyParsingLib.volumes.writing import write_label_map

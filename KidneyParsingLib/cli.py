@@ -15,6 +15,8 @@ from typing import NoReturn
 from . import __version__
 from .commands.models import add_models_parser
 from .commands.segment import add_segment_parser
+from .commands.synthesize import add_synthesize_parser
+from .commands.train import add_train_parser
 from .engine.failures import is_out_of_memory
 from .errors import Cancelled, InputError, KidneyParsingError, OutOfMemoryError
 
@@ -38,6 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_segment_parser(subparsers)
     add_models_parser(subparsers)
+    add_synthesize_parser(subparsers)
+    add_train_parser(subparsers)
     return parser
 
 

@@ -13,6 +13,14 @@ import SimpleITK as sitk
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tests use small tensors, where threads cost more than they bring, above all on a busy machine."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real CT volumes, kept beside the repository."""
@@ -36,6 +44,17 @@ def a_ct() -> sitk.Image:
     turn = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.5).GetMatrix()
     image.SetDirection((np.reshape(turn, (3, 3)) @ np.diag([1, -1, 1])).ravel().tolist())
     return image
+
+
+@pytest.fixture
+def ct_path(a_ct: sitk.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CT file in a folder of its own; the current folder is another, empty one."""
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    path = tmp_path / "in" / "scan.nii.gz"
+    sitk.WriteImage(a_ct, str(path))
+    return path
 
 
 def _text(folder: Path) -> Path:

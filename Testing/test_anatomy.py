@@ -14,7 +14,7 @@ def test_labels_are_those_of_the_published_format() -> None:
 
 
 def test_segments_are_one_per_side_or_structure() -> None:
-    ids = "kidney_right kidney_left tumor artery vein ureter_right ureter_left cyst".split()
+    ids = ["kidney_right", "kidney_left", "tumor", "artery", "vein", "ureter_right", "ureter_left", "cyst"]
     assert [item.id for item in anatomy.SEGMENTS] == ids
 
 

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
 from KidneyParsingLib.engine.messages import ResultReply, SegmentRequest
 from KidneyParsingLib.inference.options import Options
 
 from .EngineListener import EngineListener, EngineState
 from .EngineProcess import EngineProcess
-from .ResultImporter import importSegmentation
+from .ResultImporter import ResultError, importSegmentation
 from .RunListener import RunListener
 from .VolumeWriter import writeVolume
 
@@ -45,7 +46,7 @@ class SegmentationRunner:
     def start(self, volumeNode: slicer.vtkMRMLScalarVolumeNode, options: Options) -> None:
         """Begin a run. Raises RuntimeError if one is going on, or if the volume or the engine cannot be used."""
         if self.isRunning:
-            raise RuntimeError("A segmentation is running already.")
+            raise RuntimeError(_("A segmentation is running already."))
         self._volumeNodeID = volumeNode.GetID()
         self._model = options.model
         self._folder = tempfile.TemporaryDirectory(
@@ -83,12 +84,14 @@ class SegmentationRunner:
         """Import the result into the scene."""
         try:
             result = importSegmentation(self._scene, reply.output, self._volumeNodeID, self._model)
+        except ResultError as error:
+            self.onError(str(error))
         except Exception as error:
             logging.exception("The result of Kidney Parsing could not be added to the scene")
-            self.onError(str(error))
-            return
-        self._removeFiles()
-        self._listener.onFinished(result, reply)
+            self.onError(_("The result could not be added to the scene: {reason}").format(reason=error))
+        else:
+            self._removeFiles()
+            self._listener.onFinished(result, reply)
 
     def onError(self, message: str) -> None:
         """Clean up and pass it on."""

@@ -19,22 +19,27 @@ def add_models_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run_models(arguments: argparse.Namespace) -> int:
-    """Print name, size, structures, scores and description of every model."""
+    """Print name, size, structures, licence, scores and description of every model."""
     from ..inference.registry import list_models
 
     models = list_models()
     if arguments.json:
-        print(json.dumps([asdict(model) for model in models], indent=2))
+        print(json.dumps([_record(model) for model in models], indent=2))
     else:
         print("\n".join(map(_description, models)))
     return 0
 
 
+def _record(model: ModelInfo) -> dict[str, object]:
+    return {**asdict(model), "megabytes": round(model.megabytes, 2)}
+
+
 def _description(model: ModelInfo) -> str:
-    scores = ", ".join(f"{name} {value}" for name, value in model.scores.items()) or "none yet"
-    return (
-        f"{model.name}  ({model.megabytes:.1f} MB, {model.weights})\n"
-        f"    {model.description}\n"
-        f"    structures: {', '.join(model.structures)}\n"
-        f"    scores: {scores}"
-    )
+    lines = [
+        f"{model.name}  ({model.megabytes:.1f} MB, {model.weights}, {model.licence})",
+        f"    {model.description}",
+        f"    structures: {', '.join(model.structures)}",
+    ]
+    for test, scores in model.scores.items():
+        lines.append(f"    {test}: {', '.join(f'{name} {score:.3f}' for name, score in scores.items())}")
+    return "\n".join(lines)

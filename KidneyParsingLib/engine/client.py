@@ -44,7 +44,9 @@ class EngineClient:
         result = engine.segment("ct.nrrd", "out.seg.nrrd", progress=print)
     """
 
-    def __init__(self, command: Sequence[str] = (sys.executable, str(_MAIN)), log: Callable[[str], None] = print) -> None:
+    def __init__(
+        self, command: Sequence[str] = (sys.executable, str(_MAIN)), log: Callable[[str], None] = print
+    ) -> None:
         self._command = list(command)
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None

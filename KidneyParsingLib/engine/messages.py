@@ -142,7 +142,9 @@ def decode(line: bytes | str) -> Request | Reply:
         )
     cls = _TYPES.get(str(record.get("type")))
     if cls is None:
-        raise MessageError(f"There is no message type {record.get('type')!r}; known types: {', '.join(_TYPES)}.", record)
+        raise MessageError(
+            f"There is no message type {record.get('type')!r}; known types: {', '.join(_TYPES)}.", record
+        )
     return cls(**{entry.name: _value(record, entry) for entry in fields(cls) if _is_given(record, entry)})
 
 

@@ -62,8 +62,9 @@ class Run:
         label_map = parser_for(self.request.options).parse(volume, self._parsing_progress)
         self.progress(_WRITE_FRACTION, "Writing the segments")
         self._write(label_map)
+        notes = tuple(dict.fromkeys((*volume.notes, *label_map.notes)))
         seconds = time.perf_counter() - start
-        return ResultReply(self.request.id, self.request.output, label_map.volumes_ml(), volume.notes, seconds)
+        return ResultReply(self.request.id, self.request.output, label_map.volumes_ml(), notes, seconds)
 
     def progress(self, fraction: float, phase: str) -> None:
         """Report progress of the whole run, but not so often as to flood the reader. Raises Cancelled if asked to."""

@@ -15,7 +15,7 @@ from ..errors import InputError
 from .geometry import affine_of_image, image_from_array
 from .image_files import itk_warnings_off
 from .segmentation_header import header_of, layers_of
-from .volume import LabelMap
+from .volume import LabelMap, Volume
 
 LABEL_MAP_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii")
 
@@ -66,6 +66,14 @@ def write_label_map(label_map: LabelMap, path: str | Path) -> None:
             sitk.WriteImage(image, str(temporary), useCompression=not path.name.lower().endswith(".nii"))
     except (OSError, RuntimeError) as error:
         raise _cannot_write(path, error) from None
+
+
+def write_volume(volume: Volume, path: str | Path) -> None:
+    """Write a CT as .nii.gz or .nii, int16 HU. A file at `path` is replaced. Raises InputError if it cannot be."""
+    suffixes = (".nii.gz", ".nii")
+    check_writable(path, suffixes)
+    with replacing(Path(path), suffixes) as temporary:
+        sitk.WriteImage(image_from_array(volume.array, volume.affine), str(temporary), useCompression=True)
 
 
 def read_label_map(path: str | Path) -> LabelMap:

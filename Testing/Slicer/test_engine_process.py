@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-pytest.importorskip("PySide6.QtWidgets", reason="PySide6 is not installed", exc_type=ImportError)
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import qt_stubs  # noqa: E402
@@ -200,7 +199,9 @@ def test_close_in_the_middle_ends_the_process_and_is_silent(start_engine, listen
 @pytest.fixture
 def scene(monkeypatch, tmp_path):
     environment = create_scene()
-    monkeypatch.setattr(slicer, "app", SimpleNamespace(temporaryPath=str(tmp_path), layoutManager=lambda: None), raising=False)
+    monkeypatch.setattr(
+        slicer, "app", SimpleNamespace(temporaryPath=str(tmp_path), layoutManager=lambda: None), raising=False
+    )
     yield environment.scene
 
 
@@ -217,7 +218,9 @@ def start_runner(listener, scene):
     runners = []
 
     def start(steps: int = 5) -> SegmentationRunner:
-        runners.append(SegmentationRunner(listener, scene, lambda runner: EngineProcess(runner, lambda: command(steps))))
+        runners.append(
+            SegmentationRunner(listener, scene, lambda runner: EngineProcess(runner, lambda: command(steps)))
+        )
         return runners[-1]
 
     yield start
@@ -234,7 +237,7 @@ def test_volume_node_becomes_a_segmentation_in_place(start_runner, listener, sce
     runner.start(ct_node, Options("plain"))
     assert runner.isRunning
     qt_stubs.run_until(lambda: listener.ending)
-    (result, reply), = listener.named("onFinished")
+    ((result, reply),) = listener.named("onFinished")
     assert result.volumes == [("Right kidney", pytest.approx(1.0))] and reply.seconds > 0
     bounds, ct_bounds = [0.0] * 6, [0.0] * 6
     result.node.GetRASBounds(bounds)

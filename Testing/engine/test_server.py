@@ -37,7 +37,9 @@ class RawEngine:
 
     def __init__(self, steps: int = 5) -> None:
         command = [sys.executable, str(FAKE_ENGINE), str(steps)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
 
     def send(self, *requests) -> None:
         for request in requests:
