@@ -14,7 +14,8 @@ from .atlas import (
 )  # fmt: skip
 from .body import fill_body
 from .fields import rotation, warp_labels
-from .kidneys import Trunk, center_line, place_kidney, vary_shape
+from .kidneys import place_kidney, vary_shape, with_lesion
+from .renal_tree import Trunk, center_line
 from .tissues import Tissue
 
 DEFAULT_SPACING_MM = 2.0
@@ -83,14 +84,17 @@ def _renew_side(
     if not old.any():
         return
     center = np.argwhere(old | np.isin(labels, SPL_HILUM[side][0])).mean(0)
-    shape = shapes.get(side, _own_shape(old))
+    shape = shapes[side] if side in shapes else _own_shape(old, spacing, rng)
     tissues[old | np.isin(labels, SPL_HILUM[side])] = Tissue.FAT
     if rng.random() < 0.05:
         return
     place_kidney(tissues, shape, center + rng.normal(0, 5, 3) / spacing, side, trunk, spacing, rng)
 
 
-def _own_shape(mask: np.ndarray, margin: int = 10) -> np.ndarray:
+def _own_shape(mask: np.ndarray, spacing: float, rng: np.random.Generator) -> np.ndarray:
+    """The SPL kidney itself with room around it, every second time with a made lesion."""
     points = np.argwhere(mask)
     low, high = points.min(0), points.max(0) + 1
-    return np.pad(mask[tuple(slice(a, b) for a, b in zip(low, high, strict=True))].astype(np.uint8), margin)
+    tight = mask[tuple(slice(a, b) for a, b in zip(low, high, strict=True))].astype(np.uint8)
+    shape = np.pad(tight, round(40 / spacing))
+    return with_lesion(shape, spacing, rng) if rng.random() < 0.5 else shape

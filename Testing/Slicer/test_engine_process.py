@@ -246,6 +246,14 @@ def test_volume_node_becomes_a_segmentation_in_place(start_runner, listener, sce
     assert os.listdir(tmp_path) == [] and not runner.isRunning
 
 
+def test_segmentation_follows_the_transform_of_its_volume(start_runner, listener, scene, ct_node):
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    ct_node.SetAndObserveTransformNodeID(transform.GetID())
+    start_runner().start(ct_node, Options("plain"))
+    qt_stubs.run_until(lambda: listener.ending)
+    assert listener.named("onFinished")[0][0].node.GetTransformNodeID() == transform.GetID()
+
+
 def test_every_run_makes_a_node_of_its_own(start_runner, listener, scene, ct_node):
     runner = start_runner()
     for _ in range(2):
