@@ -24,6 +24,11 @@ class Box:
     low: np.ndarray
     high: np.ndarray
 
+    @property
+    def center(self) -> np.ndarray:
+        """Its centre (x, y, z), LPS mm."""
+        return (self.low + self.high) / 2
+
     def grown(self, low: tuple[float, ...], high: tuple[float, ...]) -> Box:
         """The box moved out by `low` mm at its low sides and `high` mm at its high sides (x, y, z)."""
         return Box(self.low - low, self.high + high)

@@ -12,6 +12,9 @@ from ..networks.configs import LOCATOR_CLASSES
 from .grid import Box, Grid
 
 MIN_KIDNEY_ML = 8.0
+# A kidney, however large its tumor, is no longer than this (x, y, z) and its centre is this far beside the spine, mm.
+_MAX_EXTENT_MM = np.array([260.0, 220.0, 280.0])
+_BESIDE_SPINE_MM = (15.0, 140.0)
 _KIDNEY = LOCATOR_CLASSES.index("kidney")
 _SPINE = LOCATOR_CLASSES.index("spine")
 
@@ -54,7 +57,7 @@ def find_midline(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> Midline:
 
 
 def find_kidneys(logits: np.ndarray, grid: Grid, midline: Midline) -> list[LocatedKidney]:
-    """At most one kidney a side: there the component with the most evidence (sum of probability) of at least 8 ml."""
+    """At most one kidney a side: there the plausible component with the most evidence (its summed probability, at least 8 ml)."""
     exponent = np.exp(logits - logits.max(0))
     probability = exponent[_KIDNEY] / exponent.sum(0)
     parts = cc3d.connected_components(probability > 0.5, connectivity=6)
@@ -65,7 +68,13 @@ def find_kidneys(logits: np.ndarray, grid: Grid, midline: Midline) -> list[Locat
         if part == 0 or evidence[part] < MIN_KIDNEY_ML:
             continue
         box = grid.box_of(parts == part)
-        center = (box.low + box.high) / 2
-        side = RIGHT if center[0] < midline.at(center[2]) else LEFT
+        if not _is_plausible(box, midline):
+            continue
+        side = RIGHT if box.center[0] < midline.at(box.center[2]) else LEFT
         best.setdefault(side, LocatedKidney(side, box, float(evidence[part])))
     return list(best.values())
+
+
+def _is_plausible(box: Box, midline: Midline) -> bool:
+    beside = abs(box.center[0] - float(midline.at(box.center[2])))
+    return bool(((box.high - box.low) <= _MAX_EXTENT_MM).all()) and _BESIDE_SPINE_MM[0] <= beside <= _BESIDE_SPINE_MM[1]

@@ -20,6 +20,7 @@ def fill_body(tissues: np.ndarray, spacing: float, rng: np.random.Generator) -> 
     tissues[unlabelled] = Tissue.FLUID if rng.random() < 0.08 else Tissue.FAT
     tissues[unlabelled & (depth < wall_depth)] = Tissue.MUSCLE
     _fill_chest(tissues, unlabelled & (depth >= wall_depth), spacing, rng)
+    _grow_spleen(tissues, spacing, rng)
     _fill_bowel(tissues, spacing, rng)
     _shell_bones(tissues)
     body = _cover_with_fat(tissues, inside, spacing, rng)
@@ -55,11 +56,27 @@ def _fill_chest(tissues: np.ndarray, free: np.ndarray, spacing: float, rng: np.r
     z, y, x = (np.arange(n) for n in tissues.shape)
     dome = liver[-1] - rng.uniform(15, 50) / spacing + 6 / spacing * smooth_noise(tissues.shape, 30 / spacing, rng)
     above = free & (z[:, None, None] > dome)
-    mediastinum = (np.abs(x - np.median(spine[:, 2])) < rng.uniform(25, 45) / spacing)[None, None, :]
-    anterior = (y < np.median(spine[:, 1]) - 15 / spacing)[None, :, None]
+    middle = np.median(spine[:, 1:], axis=0)
+    mediastinum = (np.abs(x - middle[1]) < rng.uniform(15, 30) / spacing)[None, None, :]
     tissues[above] = Tissue.LUNG
     tissues[above & mediastinum] = Tissue.FAT
-    tissues[above & mediastinum & anterior & (z[:, None, None] > liver[-1] - 10 / spacing)] = Tissue.HEART
+    center = middle + np.array([-rng.uniform(60, 90), rng.uniform(5, 35)]) / spacing
+    across = ((y[:, None] - center[0]) / rng.uniform(38, 55)) ** 2 + ((x - center[1]) / rng.uniform(42, 65)) ** 2
+    tissues[above & (across * spacing**2 < 1)[None]] = Tissue.HEART
+
+
+def _grow_spleen(tissues: np.ndarray, spacing: float, rng: np.random.Generator) -> None:
+    """The atlas's spleen is a sliver; most are large and touch the left kidney."""
+    spleen = tissues == Tissue.SPLEEN
+    if not spleen.any():
+        return
+    low, high = np.argwhere(spleen).min(0), np.argwhere(spleen).max(0) + 1
+    reach = round(32 / spacing)
+    window = tuple(slice(max(0, a - reach), b + reach) for a, b in zip(low, high, strict=True))
+    local = tissues[window]
+    away = ndimage.distance_transform_edt(~spleen[window]) * spacing
+    uneven = 1 + 0.4 * smooth_noise(local.shape, 25 / spacing, rng)
+    local[(away < rng.uniform(0, 22) * uneven) & np.isin(local, (Tissue.FAT, Tissue.LUNG, Tissue.FLUID))] = Tissue.SPLEEN
 
 
 def _fill_bowel(tissues: np.ndarray, spacing: float, rng: np.random.Generator) -> None:

@@ -70,14 +70,19 @@ def spline_path(points: list[np.ndarray], step: float = 0.5) -> np.ndarray:
 
 
 def paint_tube(mask: np.ndarray, path: np.ndarray, radii: np.ndarray | float) -> None:
-    """Sets the voxels of boolean `mask` within `radii` (voxels, one a path point or one for all) of `path`, in place."""
-    radii = np.broadcast_to(np.asarray(radii, float), len(path))
-    for point, radius in zip(path, radii, strict=True):
-        low = np.maximum(np.floor(point - radius).astype(int), 0)
-        high = np.minimum(np.ceil(point + radius).astype(int) + 1, mask.shape)
+    """Sets the voxels of boolean `mask` within `radii` (voxels, one a path point or one for all) of `path`, in place.
+
+    The voxel nearest to every point is set too, so that a tube thinner than a voxel stays connected.
+    """
+    nearest = np.round(path).astype(int)
+    nearest = nearest[((nearest >= 0) & (nearest < mask.shape)).all(1)]
+    mask[tuple(nearest.T)] = True
+    for point, radius in zip(path, np.broadcast_to(np.asarray(radii, float), len(path)), strict=True):
+        low = np.maximum(np.ceil(point - radius).astype(int), 0)
+        high = np.minimum(np.floor(point + radius).astype(int) + 1, mask.shape)
         if (high <= low).any():
             continue
         window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         squares = [(np.arange(a, b) - p) ** 2 for a, b, p in zip(low, high, point, strict=True)]
         distance = squares[0][:, None, None] + squares[1][None, :, None] + squares[2][None, None, :]
-        mask[window] |= distance <= max(radius, 0.6) ** 2
+        mask[window] |= distance <= radius**2

@@ -18,7 +18,14 @@ from .fields import rotation
 from .store import load_anatomy, stored_anatomies
 from .tissues import KIDNEY_TISSUES, Tissue, locator_lookup, structure_lookup
 
-_TUBES = (Tissue.ARTERY, Tissue.VEIN, Tissue.URINE)
+# Kidneys; vessels and ureters; organs that look like kidneys; anything.
+_CENTERS = (
+    KIDNEY_TISSUES,
+    (Tissue.ARTERY, Tissue.VEIN, Tissue.URINE),
+    (Tissue.LIVER, Tissue.SPLEEN),
+    (Tissue.MUSCLE, Tissue.FAT),
+)
+_CENTER_SHARES = (0.64, 0.16, 0.14, 0.06)
 
 
 class MadeSamples(Dataset):
@@ -55,9 +62,8 @@ class MadeSamples(Dataset):
         return normalized(image, self.config), labels.long()
 
     def _center(self, tissues: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Around a kidney voxel mostly, else around a tube's or anywhere in the body."""
-        wanted = rng.random()
-        kinds = KIDNEY_TISSUES if wanted < 0.7 or self.is_locator else _TUBES if wanted < 0.88 else (Tissue.MUSCLE, Tissue.FAT)
+        """Near a voxel of what the sample shall show, drawn from `_CENTERS`; the locator always sees a kidney's level."""
+        kinds = KIDNEY_TISSUES if self.is_locator else _CENTERS[rng.choice(len(_CENTERS), p=_CENTER_SHARES)]
         points = _points(tissues, kinds)
         if not len(points):
             return np.array(tissues.shape) / 2

@@ -24,7 +24,7 @@ class ScanPlan:
     seed: int
     phase: str | None = None
     voxel_mm: tuple[float, float, float] = (3.0, 1.5, 1.5)
-    anatomy_mm: float = 2.0
+    anatomy_mm: float = 1.5
 
 
 def make_scan(atlases: Atlases, plan: ScanPlan) -> tuple[Volume, LabelMap]:

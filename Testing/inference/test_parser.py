@@ -1,0 +1,125 @@
+"""The whole slice: the released networks on the made sample CTA and on real CT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from KidneyParsingLib.anatomy import structure
+from KidneyParsingLib.errors import Cancelled, InputError
+from KidneyParsingLib.evaluation.metrics import dice, dice_by_structure
+from KidneyParsingLib.inference.options import Options
+from KidneyParsingLib.inference.parser import KidneyParser
+from KidneyParsingLib.volumes.reading import read_ct
+from KidneyParsingLib.volumes.volume import LabelMap, Volume
+
+# Floors for the small released networks; what they reach is in docs/results.md.
+DICE_FLOORS = {"kidney": 0.85, "artery": 0.5}
+
+
+def test_the_sample_s_structures_are_found(sample_result: LabelMap, sample_truth: np.ndarray) -> None:
+    scores = dice_by_structure(sample_result.structure_labels(), sample_truth)
+    for name, floor in DICE_FLOORS.items():
+        assert scores[name] >= floor, scores
+
+
+def test_the_sample_s_volumes_are_those_of_its_truth(sample_result: LabelMap, sample_truth: np.ndarray, sample_ct: Volume) -> None:
+    voxel = float(np.prod(sample_ct.spacing)) / 1000
+    organ = [structure(name).label for name in ("kidney", "tumor", "cyst")]
+    for side, half in (("right", np.s_[:, :, : sample_truth.shape[2] // 2]), ("left", np.s_[:, :, sample_truth.shape[2] // 2 :])):
+        truth = np.isin(sample_truth[half], organ).sum() * voxel
+        found = np.isin(sample_result.structure_labels()[half], organ).sum() * voxel
+        assert found == pytest.approx(truth, rel=0.25), side
+
+
+def test_right_is_the_patient_s_right(sample_result: LabelMap) -> None:
+    """The sample's x axis runs to the patient's left, and its spine is near the middle column."""
+    column = {s.id: np.argwhere(sample_result.mask(s))[:, 2].mean() for s in sample_result.segments}
+    assert column["kidney_right"] < sample_result.array.shape[2] / 2 < column["kidney_left"]
+
+
+def test_the_result_does_not_depend_on_how_the_scan_is_stored(
+    a_parser: KidneyParser, sample_ct: Volume, sample_result: LabelMap
+) -> None:
+    """All three axes reversed, the affine along with them: the same patient."""
+    affine = sample_ct.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ (np.array(sample_ct.array.shape[::-1]) - 1)
+    affine[:3, :3] *= -1
+    reversed_ct = Volume(np.ascontiguousarray(sample_ct.array[::-1, ::-1, ::-1]), affine)
+    result = a_parser.parse(reversed_ct)
+    assert [s.id for s in result.segments] == [s.id for s in sample_result.segments]
+    for segment in ("kidney_right", "kidney_left"):
+        value = next(s for s in result.segments if s.id == segment)
+        assert dice(result.mask(value)[::-1, ::-1, ::-1], sample_result.mask(value)) > 0.97
+
+
+def test_progress_rises_to_one_and_names_its_phases(a_parser: KidneyParser, sample_ct: Volume) -> None:
+    seen: list[tuple[float, str]] = []
+    a_parser.parse(sample_ct, lambda fraction, phase: seen.append((fraction, phase)))
+    fractions = [fraction for fraction, _ in seen]
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0
+    assert any("kidney" in phase for _, phase in seen)
+
+
+def test_a_progress_that_raises_cancelled_stops_the_run(a_parser: KidneyParser, sample_ct: Volume) -> None:
+    def cancel(fraction: float, phase: str) -> None:
+        raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        a_parser.parse(sample_ct, cancel)
+
+
+def test_only_the_wanted_structures_are_kept(sample_ct: Volume, sample_result: LabelMap) -> None:
+    result = KidneyParser(Options(device="cpu", structures=("artery",))).parse(sample_ct)
+    assert [s.id for s in result.segments] == ["artery"]
+    artery = next(s for s in sample_result.segments if s.id == "artery")
+    assert np.array_equal(result.mask(artery), sample_result.mask(artery))
+
+
+def test_a_water_phantom_has_no_kidney_and_says_so(a_parser: KidneyParser) -> None:
+    array = np.full((60, 100, 100), -1000, np.int16)
+    y, x = np.ogrid[:100, :100]
+    array[:, (y - 50) ** 2 + (x - 50) ** 2 < 40**2] = 0
+    result = a_parser.parse(Volume(array, np.diag([3.0, 3.0, 4.0, 1.0])))
+    assert result.segments == () and not result.array.any()
+    assert result.notes == ("No kidney was found in this volume.",)
+
+
+def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="ba_net"):
+        KidneyParser(Options(model="no_net"))
+
+
+@pytest.fixture(scope="module")
+def crlm_result(a_parser: KidneyParser, shared_data: Path) -> LabelMap:
+    return a_parser.parse(read_ct(shared_data / "ct" / "crlm-ct-1006.nii.gz"))
+
+
+def test_both_kidneys_of_a_real_ct_are_found_with_their_sides(crlm_result: LabelMap, shared_data: Path) -> None:
+    volumes = crlm_result.volumes_ml()
+    for side in ("right", "left"):
+        assert 80 <= volumes[f"kidney_{side}"] <= 350
+    reference = read_ct_labels(shared_data / "ct" / "crlm-ct-1006_ref.nii.gz")
+    scores = dice_by_structure(crlm_result.structure_labels(), reference, ignore=reference == 255)
+    assert scores["kidney"] >= 0.8
+    center = {
+        s.id: (crlm_result.affine @ [*np.argwhere(crlm_result.mask(s)).mean(0)[::-1], 1])[0]
+        for s in crlm_result.segments
+    }
+    assert center["kidney_right"] < center["kidney_left"]
+
+
+def test_the_dicom_folder_of_the_same_scan_gives_the_identical_label_map(
+    a_parser: KidneyParser, crlm_result: LabelMap, shared_data: Path
+) -> None:
+    result = a_parser.parse(read_ct(shared_data / "dicom" / "crlm-ct-1006"))
+    assert np.array_equal(result.array, crlm_result.array)
+    assert result.segments == crlm_result.segments
+
+
+def read_ct_labels(path: Path) -> np.ndarray:
+    import SimpleITK as sitk
+
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))

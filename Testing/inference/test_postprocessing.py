@@ -1,0 +1,136 @@
+"""Locator components, clean-up and sides on label maps drawn by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from KidneyParsingLib.anatomy import LEFT, RIGHT, structure
+from KidneyParsingLib.inference.cleanup import keep_plausible
+from KidneyParsingLib.inference.grid import Grid
+from KidneyParsingLib.inference.locate import LOCATOR_CLASSES, Midline, find_kidneys, find_midline
+from KidneyParsingLib.inference.sides import MAX_TUMORS, to_segments
+from KidneyParsingLib.volumes.volume import Volume
+
+LABEL = {s: structure(s).label for s in ("kidney", "tumor", "artery", "vein", "ureter", "cyst")}
+GRID = Grid(np.array([-198.0, -148.0, 2.0]), (4.0, 4.0, 4.0), (60, 75, 100))
+
+
+def box(center: tuple[int, ...], half: int, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(max(0, c - half), min(n, c + half)) for c, n in zip(center, shape, strict=True))
+
+
+def locator_logits(**boxes: tuple[tuple[int, ...], int]) -> np.ndarray:
+    logits = np.zeros((len(LOCATOR_CLASSES), *GRID.size), np.float32)
+    logits[0] = 5
+    for name, (center, half) in boxes.items():
+        window = box(center, half, GRID.size)
+        logits[(LOCATOR_CLASSES.index(name.rstrip("_")), *window)] = 10
+    return logits
+
+
+def test_two_kidneys_get_the_sides_of_the_patient() -> None:
+    logits = locator_logits(spine=((30, 45, 50), 5), kidney=((30, 45, 30), 6), kidney_=((30, 45, 70), 6))
+    midline = find_midline(logits.argmax(0), np.zeros(GRID.size), GRID)
+    assert midline.at(100.0) == pytest.approx(GRID.origin[0] + 4 * 49.5, abs=0.1)
+    kidneys = {k.side: k for k in find_kidneys(logits, GRID, midline)}
+    assert set(kidneys) == {RIGHT, LEFT}
+    assert kidneys[RIGHT].box.center[0] < kidneys[LEFT].box.center[0]
+    assert kidneys[RIGHT].ml == pytest.approx(12**3 * 0.064, rel=0.1)
+
+
+def test_a_single_kidney_of_a_shifted_patient_keeps_its_side() -> None:
+    """The kidney is in the left half of the image but right of the spine."""
+    logits = locator_logits(spine=((30, 45, 85), 5), kidney=((30, 45, 66), 6))
+    midline = find_midline(logits.argmax(0), np.zeros(GRID.size), GRID)
+    assert [k.side for k in find_kidneys(logits, GRID, midline)] == [RIGHT]
+
+
+def test_specks_and_things_far_from_the_spine_are_no_kidneys() -> None:
+    logits = locator_logits(spine=((30, 45, 50), 4), kidney=((30, 45, 35), 2), kidney_=((30, 45, 95), 6))
+    midline = find_midline(logits.argmax(0), np.zeros(GRID.size), GRID)
+    assert find_kidneys(logits, GRID, midline) == []
+
+
+def test_without_a_spine_the_body_s_middle_serves() -> None:
+    hu = np.full(GRID.size, -1000.0)
+    hu[:, :, 20:60] = 40
+    midline = find_midline(np.zeros(GRID.size, int), hu, GRID)
+    assert midline.at(50.0) == pytest.approx(GRID.origin[0] + 4 * 39.5)
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    """1 ml a voxel: two kidneys of 64 ml, the right one with a tumor."""
+    array = np.zeros((20, 30, 40), np.uint8)
+    array[5:9, 5:9, 5:9] = LABEL["kidney"]
+    array[5:9, 5:9, 30:34] = LABEL["kidney"]
+    array[5:8, 8:10, 5:8] = LABEL["tumor"]
+    return array
+
+
+def test_kidneys_with_their_lesions_stay(labels: np.ndarray) -> None:
+    assert np.array_equal(keep_plausible(labels, 1.0), labels)
+
+
+def test_a_third_kidney_and_a_lesion_on_nothing_go(labels: np.ndarray) -> None:
+    extra = labels.copy()
+    extra[15:18, 20:22, 20] = LABEL["kidney"]
+    extra[15:17, 2:4, 20:22] = LABEL["tumor"]
+    assert np.array_equal(keep_plausible(extra, 1.0), labels)
+
+
+def test_a_speck_of_lesion_in_a_kidney_becomes_kidney_and_other_specks_nothing(labels: np.ndarray) -> None:
+    specks = labels.copy()
+    specks[6, 6, 31] = LABEL["cyst"]
+    specks[18, 28, 2] = LABEL["vein"]
+    assert np.array_equal(keep_plausible(specks, 0.1), keep_plausible(labels, 0.1))
+
+
+def test_the_input_is_left_as_it_was(labels: np.ndarray) -> None:
+    before = labels.copy()
+    before[18, 28, 2] = LABEL["vein"]
+    given = before.copy()
+    keep_plausible(given, 0.1)
+    assert np.array_equal(given, before)
+
+
+def volume_for(labels: np.ndarray, flip: bool = False) -> Volume:
+    affine = np.diag([-10.0 if flip else 10.0, 10.0, 10.0, 1.0])
+    affine[0, 3] = 195.0 if flip else -195.0
+    return Volume(np.zeros(labels.shape, np.int16), affine)
+
+
+MIDDLE = Midline(np.zeros(1), np.zeros(1))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_sides_follow_the_patient_not_the_array(labels: np.ndarray, flip: bool) -> None:
+    result = to_segments(labels, volume_for(labels, flip), MIDDLE)
+    low_x = "kidney_left" if flip else "kidney_right"
+    high_x = "kidney_right" if flip else "kidney_left"
+    masks = {s.id: result.mask(s) for s in result.segments}
+    assert masks[low_x].sum() == 64 - 9 and masks[low_x][:, :, :20].sum() == 64 - 9
+    assert masks[high_x].sum() == 64
+    assert np.array_equal(result.structure_labels(), labels)
+
+
+def test_a_kidney_that_leans_over_the_midline_stays_whole_and_a_horseshoe_is_cut() -> None:
+    leaning = np.zeros((10, 10, 40), np.uint8)
+    leaning[4:8, 4:8, 6:21] = LABEL["kidney"]
+    assert [s.id for s in to_segments(leaning, volume_for(leaning), MIDDLE).segments] == ["kidney_right"]
+    horseshoe = np.zeros((10, 10, 40), np.uint8)
+    horseshoe[4:8, 4:8, 8:32] = LABEL["kidney"]
+    cut = to_segments(horseshoe, volume_for(horseshoe), MIDDLE)
+    assert {s.id: int(cut.mask(s).sum()) for s in cut.segments} == {"kidney_right": 192, "kidney_left": 192}
+
+
+def test_tumors_are_numbered_by_size_and_all_keep_their_voxels() -> None:
+    array = np.zeros((4, 4, 60), np.uint8)
+    for index, size in enumerate((1, 3, 2, 1, 1, 1, 1)):
+        array[0, 0, 8 * index : 8 * index + size] = LABEL["tumor"]
+    result = to_segments(array, volume_for(array), MIDDLE)
+    assert [s.id for s in result.segments] == ["tumor", *(f"tumor_{n}" for n in range(2, MAX_TUMORS + 1))]
+    assert result.mask(result.segments[0])[0, 0, 8:11].all()
+    assert np.array_equal(result.structure_labels(), array)
+    assert len({s.value for s in result.segments}) == len(result.segments)
