@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import cc3d
 import numpy as np
+from scipy import ndimage
 
 from ..anatomy import LEFT, RIGHT
 from ..networks.configs import LOCATOR_CLASSES
 from .grid import Box, Grid
 
-MIN_KIDNEY_ML = 8.0
+# Smallest evidence for a kidney after erosion by one voxel, which takes about half of a small kidney.
+MIN_CORE_ML = 5.0
+_THRESHOLDS = (0.5, 0.8, 0.95)
+# Kidneys lie at about the same level, the right one a little lower.
+_USUAL_LEVEL_MM = 50.0
+_LEVEL_PRICE_ML_PER_MM = 2.0
+_FULL_EVIDENCE_ML = 250.0
 # A kidney, however large its tumor, is no longer than this (x, y, z) and its centre is this far beside the spine, mm.
 _MAX_EXTENT_MM = np.array([260.0, 220.0, 280.0])
 _BESIDE_SPINE_MM = (15.0, 140.0)
@@ -33,7 +41,7 @@ class Midline:
 
 @dataclass(frozen=True)
 class LocatedKidney:
-    """A kidney as the locator sees it: its side, the box around it and its volume in ml."""
+    """A kidney as the locator sees it: its side, the box around it and the evidence for it in ml."""
 
     side: str
     box: Box
@@ -57,22 +65,39 @@ def find_midline(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> Midline:
 
 
 def find_kidneys(logits: np.ndarray, grid: Grid, midline: Midline) -> list[LocatedKidney]:
-    """At most one kidney a side: there the plausible component with the most evidence (its summed probability, at least 8 ml)."""
+    """At most one kidney a side: the most credible pair (or single one) of the plausible components.
+
+    A kidney that touches something alike (spleen, bowel with contrast) makes a component too large to be one; so
+    components are parted by erosion, and looked for at several thresholds.
+    """
     exponent = np.exp(logits - logits.max(0))
     probability = exponent[_KIDNEY] / exponent.sum(0)
-    parts = cc3d.connected_components(probability > 0.5, connectivity=6)
-    voxel_ml = float(np.prod(grid.spacing)) / 1000
-    evidence = np.bincount(parts.ravel(), probability.ravel()) * voxel_ml
-    best: dict[str, LocatedKidney] = {}
-    for part in np.argsort(evidence)[::-1]:
-        if part == 0 or evidence[part] < MIN_KIDNEY_ML:
-            continue
-        box = grid.box_of(parts == part)
-        if not _is_plausible(box, midline):
-            continue
-        side = RIGHT if box.center[0] < midline.at(box.center[2]) else LEFT
-        best.setdefault(side, LocatedKidney(side, box, float(evidence[part])))
-    return list(best.values())
+    found = [k for threshold in _THRESHOLDS for k in _components(probability, threshold, grid, midline)]
+    sides = [[None, *(k for k in found if k.side == side)] for side in (RIGHT, LEFT)]
+    return [kidney for kidney in max(product(*sides), key=_credibility) if kidney is not None]
+
+
+def _credibility(pair: tuple[LocatedKidney | None, LocatedKidney | None]) -> float:
+    """Evidence in ml, up to that of a large kidney each, less a price for kidneys at different levels."""
+    evidence = sum(min(kidney.ml, _FULL_EVIDENCE_ML) for kidney in pair if kidney)
+    if None in pair:
+        return evidence
+    apart = abs(pair[0].box.center[2] - pair[1].box.center[2])
+    return evidence - _LEVEL_PRICE_ML_PER_MM * max(0.0, apart - _USUAL_LEVEL_MM)
+
+
+def _components(probability: np.ndarray, threshold: float, grid: Grid, midline: Midline) -> list[LocatedKidney]:
+    """The plausible components of an eroded probability map, each grown back by the erosion."""
+    cores = ndimage.binary_erosion(probability > threshold)
+    parts = cc3d.connected_components(cores, connectivity=6)
+    evidence = np.bincount(parts.ravel(), probability.ravel()) * float(np.prod(grid.spacing)) / 1000
+    found = []
+    for part in np.flatnonzero(evidence[1:] >= MIN_CORE_ML) + 1:
+        box = grid.box_of(parts == part).grown(grid.spacing[::-1], grid.spacing[::-1])
+        if _is_plausible(box, midline):
+            side = RIGHT if box.center[0] < midline.at(box.center[2]) else LEFT
+            found.append(LocatedKidney(side, box, float(evidence[part])))
+    return found
 
 
 def _is_plausible(box: Box, midline: Midline) -> bool:
