@@ -19,7 +19,7 @@ _THRESHOLDS = (0.5, 0.8, 0.95)
 # Kidneys lie at about the same level, the right one a little lower.
 _USUAL_LEVEL_MM = 50.0
 _LEVEL_PRICE_ML_PER_MM = 2.0
-_FULL_EVIDENCE_ML = 250.0
+_FULL_EVIDENCE_ML = 120.0
 # A kidney, however large its tumor, is no longer than this (x, y, z) and its centre is this far beside the spine, mm.
 _MAX_EXTENT_MM = np.array([260.0, 220.0, 280.0])
 _BESIDE_SPINE_MM = (15.0, 140.0)
@@ -78,7 +78,7 @@ def find_kidneys(logits: np.ndarray, grid: Grid, midline: Midline) -> list[Locat
 
 
 def _credibility(pair: tuple[LocatedKidney | None, LocatedKidney | None]) -> float:
-    """Evidence in ml, up to that of a large kidney each, less a price for kidneys at different levels."""
+    """Evidence in ml, up to that of a usual kidney each, less a price for kidneys at different levels."""
     evidence = sum(min(kidney.ml, _FULL_EVIDENCE_ML) for kidney in pair if kidney)
     if None in pair:
         return evidence
