@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from . import __version__
+from .commands.evaluate import add_evaluate_parser
 from .commands.models import add_models_parser
 from .commands.segment import add_segment_parser
 from .commands.synthesize import add_synthesize_parser
@@ -40,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_segment_parser(subparsers)
     add_models_parser(subparsers)
+    add_evaluate_parser(subparsers)
     add_synthesize_parser(subparsers)
     add_train_parser(subparsers)
     return parser

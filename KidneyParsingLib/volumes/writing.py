@@ -83,13 +83,7 @@ def read_label_map(path: str | Path) -> LabelMap:
     is no such file or holds segments that are not ours.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}; check the path.")
-    try:
-        with itk_warnings_off():
-            image = sitk.ReadImage(str(path))
-    except RuntimeError:
-        raise InputError(f"{path} cannot be read as a segmentation; give a .seg.nrrd file.") from None
+    image = _read_labels(path)
     layers = layers_of({key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}, path)
     stored = sitk.GetArrayFromImage(image)
     stored = stored.reshape(*stored.shape[:3], -1)
@@ -97,6 +91,27 @@ def read_label_map(path: str | Path) -> LabelMap:
     for item in layers:
         array[stored[..., item.layer] == item.value] = item.segment.value
     return LabelMap(array, affine_of_image(image), tuple(item.segment for item in layers))
+
+
+def read_structure_labels(path: str | Path) -> np.ndarray:
+    """uint8 structure labels 1..6 (z, y, x) of a .seg.nrrd that we wrote or of an image of labels.
+
+    Raises InputError if the file is missing or no such image.
+    """
+    path = Path(path)
+    if path.name.lower().endswith(".seg.nrrd"):
+        return read_label_map(path).structure_labels()
+    return sitk.GetArrayFromImage(_read_labels(path)).astype(np.uint8)
+
+
+def _read_labels(path: Path) -> sitk.Image:
+    if not path.is_file():
+        raise InputError(f"There is no file {path}; check the path.")
+    try:
+        with itk_warnings_off():
+            return sitk.ReadImage(str(path))
+    except RuntimeError:
+        raise InputError(f"{path} cannot be read as a segmentation; give a .seg.nrrd or .nii.gz file.") from None
 
 
 def _suffix(path: Path, suffixes: tuple[str, ...]) -> str:
