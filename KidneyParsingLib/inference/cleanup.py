@@ -1,18 +1,81 @@
-"""Keeps what is plausible of predicted labels: kidneys where the locator saw them, lesions on kidneys, no specks."""
+"""Keeps what is plausible of a prediction: whole kidneys with their lesions, vessels that belong to them, no specks.
+
+First on the network's grid (`suppress_implausible`, by distances in mm), then on the CT's grid (`keep_plausible`, by
+volumes), as interpolation can part what hung together.
+"""
 
 from __future__ import annotations
 
 import cc3d
 import numpy as np
+from scipy import ndimage
 
 from ..anatomy import structure
+from .grid import Grid
+from .locate import Midline
 
 _KIDNEY = structure("kidney").label
 _LESIONS = tuple(structure(name).label for name in ("tumor", "cyst"))
 _ORGAN = (_KIDNEY, *_LESIONS)
 MIN_KIDNEY_ML = 5.0
 # Smallest component that is kept of each structure.
-MIN_ML = {"tumor": 0.3, "cyst": 0.3, "artery": 0.3, "vein": 0.5, "ureter": 0.1}
+MIN_ML = {"tumor": 0.5, "cyst": 0.5, "artery": 0.3, "vein": 0.5, "ureter": 0.1}
+
+
+# What hangs on a kidney by a bridge thinner than twice this is not kidney (bowel with contrast, spleen).
+_BRIDGE_MM = 4.0
+# Renal vessels and ureters may be broken in a prediction, but no further than this from what they belong to.
+_GAP_MM = 12.0
+_VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
+_URETER = structure("ureter").label
+
+
+def suppress_implausible(logits: np.ndarray, grid: Grid, midline: Midline) -> None:
+    """Lets the background win in implausible parts of logits (C, z, y, x), in place.
+
+    Such are: what is not one kidney a side, or hangs on it by a thin bridge only; vessels far from kidneys and great
+    vessels; ureters far from kidneys.
+    """
+    labels = logits.argmax(0)
+    organ = np.isin(labels, _ORGAN)
+    kidneys = _one_a_side(organ, labels == _KIDNEY, grid, midline)
+    implausible = organ & ~kidneys
+    near_kidney = _within(kidneys, _GAP_MM, grid)
+    for label in _VESSELS:
+        vessel = labels == label
+        trunk = _largest(vessel, 1, most=1)
+        implausible |= vessel & ~_touching(vessel, near_kidney | _within(trunk, _GAP_MM, grid))
+    ureter = labels == _URETER
+    implausible |= ureter & ~_touching(_within(ureter, _GAP_MM / 2, grid), near_kidney)
+    logits[0][implausible] = logits.max(0)[implausible] + 1.0
+
+
+def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midline) -> np.ndarray:
+    """Of a mask of kidneys with lesions, on each side the part with the most kidney, without what hangs on it thinly."""
+    core = ndimage.distance_transform_edt(organ, sampling=grid.spacing) > _BRIDGE_MM
+    parts, count = cc3d.connected_components(core, connectivity=26, return_N=True)
+    # Spleen is mistaken for tumor more than for kidney, so tumor counts for nothing here.
+    weight = np.bincount(parts.ravel(), kidney.ravel(), count + 1) + 1e-3 * np.bincount(parts.ravel(), minlength=count + 1)
+    best: dict[bool, int] = {}
+    for part in np.argsort(weight[1:])[::-1] + 1:
+        center = grid.origin + np.asarray(grid.spacing[::-1]) * np.argwhere(parts == part).mean(0)[::-1]
+        best.setdefault(bool(center[0] < midline.at(center[2])), int(part))
+    # One voxel more than was taken, as distances are to voxel centres.
+    return organ & _within(np.isin(parts, list(best.values())), _BRIDGE_MM + max(grid.spacing), grid)
+
+
+def _within(mask: np.ndarray, mm: float, grid: Grid) -> np.ndarray:
+    if not mask.any():
+        return mask
+    return ndimage.distance_transform_edt(~mask, sampling=grid.spacing) <= mm
+
+
+def _touching(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The components of `mask` that share a voxel with `other`."""
+    parts = cc3d.connected_components(mask, connectivity=26)
+    kept = np.zeros(int(parts.max()) + 1, bool)
+    kept[parts[mask & other]] = True
+    return kept[parts] & mask
 
 
 def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:

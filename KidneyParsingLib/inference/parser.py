@@ -12,7 +12,7 @@ from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
 from ..volumes.geometry import voxel_ml
 from ..volumes.volume import LabelMap, Volume
-from .cleanup import keep_plausible
+from .cleanup import keep_plausible, suppress_implausible
 from .grid import Box, Grid, bounds, labels_on_volume, resampled
 from .locate import LocatedKidney, Midline, find_kidneys, find_midline
 from .network_pass import choose_device, predict_logits
@@ -47,6 +47,7 @@ class KidneyParser:
             return LabelMap(empty, volume.affine, (), ("No kidney was found in this volume.",))
         logits, grid = self._predict(volume, kidneys, midline, progress)
         progress(0.8, "Bringing the result to the CT's grid")
+        suppress_implausible(logits, grid, midline)
         labels = labels_on_volume(logits, grid, volume)
         progress(0.9, "Cleaning up")
         labels = keep_plausible(labels, voxel_ml(volume.affine))

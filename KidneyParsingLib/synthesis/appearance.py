@@ -24,7 +24,7 @@ _PLAIN_HU: dict[Tissue, tuple[float, float]] = {
     Tissue.STOMACH: (0, 50), Tissue.BOWEL_WALL: (25, 55), Tissue.BOWEL_GAS: (-1000, -750),
     Tissue.BOWEL_FLUID: (-20, 60), Tissue.ADRENAL: (10, 40), Tissue.HEART: (35, 50), Tissue.OTHER_ARTERY: (35, 50),
     Tissue.OTHER_VEIN: (35, 50), Tissue.TABLE: (-700, 150), Tissue.FLUID: (0, 25), Tissue.PORTAL_VEIN: (35, 50),
-    Tissue.BOWEL_CONTRAST: (120, 600), Tissue.CORTEX: (25, 42), Tissue.MEDULLA: (25, 42), Tissue.TUMOR: (22, 48),
+    Tissue.BOWEL_CONTRAST: (90, 450), Tissue.CORTEX: (25, 42), Tissue.MEDULLA: (25, 42), Tissue.TUMOR: (22, 48),
     Tissue.CYST: (-6, 22), Tissue.ARTERY: (35, 50), Tissue.VEIN: (35, 50), Tissue.URINE: (-5, 18),
 }  # fmt: skip
 
@@ -51,7 +51,7 @@ _ENHANCED_HU: dict[Tissue, tuple[tuple[float, float], ...]] = {
 # Standard deviation of the texture inside a tissue, HU.
 _TEXTURE_HU: dict[Tissue, float] = {
     Tissue.FAT: 9, Tissue.MUSCLE: 12, Tissue.BONE: 120, Tissue.MARROW: 50, Tissue.LUNG: 50, Tissue.STOMACH: 30,
-    Tissue.BOWEL_FLUID: 25, Tissue.BOWEL_CONTRAST: 90, Tissue.TUMOR: 20, Tissue.URINE: 6, Tissue.CORTEX: 10,
+    Tissue.BOWEL_FLUID: 25, Tissue.BOWEL_CONTRAST: 60, Tissue.TUMOR: 20, Tissue.URINE: 6, Tissue.CORTEX: 10,
     Tissue.MEDULLA: 10, Tissue.TABLE: 60, Tissue.PANCREAS: 12, Tissue.HEART: 15, Tissue.AIR: 0,
 }  # fmt: skip
 

@@ -22,10 +22,10 @@ from .tissues import KIDNEY_TISSUES, Tissue, locator_lookup, structure_lookup
 _CENTERS = (
     KIDNEY_TISSUES,
     (Tissue.ARTERY, Tissue.VEIN, Tissue.URINE),
-    (Tissue.LIVER, Tissue.SPLEEN),
+    (Tissue.LIVER, Tissue.SPLEEN, Tissue.BOWEL_WALL, Tissue.BOWEL_CONTRAST, Tissue.STOMACH),
     (Tissue.MUSCLE, Tissue.FAT),
 )
-_CENTER_SHARES = (0.64, 0.16, 0.14, 0.06)
+_CENTER_SHARES = (0.60, 0.16, 0.19, 0.05)
 
 
 class MadeSamples(Dataset):

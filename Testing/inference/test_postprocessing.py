@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from KidneyParsingLib.anatomy import LEFT, RIGHT, structure
-from KidneyParsingLib.inference.cleanup import keep_plausible
+from KidneyParsingLib.inference.cleanup import keep_plausible, suppress_implausible
 from KidneyParsingLib.inference.grid import Grid
 from KidneyParsingLib.inference.locate import LOCATOR_CLASSES, Midline, find_kidneys, find_midline
 from KidneyParsingLib.inference.sides import MAX_TUMORS, to_segments
@@ -151,3 +151,72 @@ def test_tumors_are_numbered_by_size_and_all_keep_their_voxels() -> None:
     assert result.mask(result.segments[0])[0, 0, 8:11].all()
     assert np.array_equal(result.structure_labels(), array)
     assert len({s.value for s in result.segments}) == len(result.segments)
+
+
+def logits_of(labels: np.ndarray) -> np.ndarray:
+    """Logits that prefer the given labels clearly."""
+    return np.stack([np.where(labels == c, 5.0, 0.0) for c in range(7)]).astype(np.float32)
+
+
+@pytest.fixture
+def a_scene() -> tuple[np.ndarray, Grid]:
+    """At 2 mm: two kidneys (balls of 24 mm radius) and an aorta between them."""
+    grid = Grid(np.zeros(3), (2.0, 2.0, 2.0), (60, 60, 120))
+    z, y, x = np.ogrid[:60, :60, :120]
+    labels = np.zeros(grid.size, np.uint8)
+    labels[:, 26:34, 56:64] = LABEL["artery"]
+    for column in (25, 95):
+        labels[(z - 30) ** 2 + (y - 30) ** 2 + (x - column) ** 2 < 12**2] = LABEL["kidney"]
+    return labels, grid
+
+
+def suppressed(labels: np.ndarray, grid: Grid) -> np.ndarray:
+    logits = logits_of(labels)
+    suppress_implausible(logits, grid, Midline(np.zeros(1), np.array([120.0])))
+    return logits.argmax(0)
+
+
+def test_a_plausible_scene_stays_as_it_is(a_scene: tuple[np.ndarray, Grid]) -> None:
+    labels, grid = a_scene
+    assert (suppressed(labels, grid) != labels).mean() < 1e-4
+
+
+def test_bowel_that_hangs_on_a_kidney_by_a_thin_bridge_is_cut_off(a_scene: tuple[np.ndarray, Grid]) -> None:
+    labels, grid = a_scene
+    with_bowel = labels.copy()
+    with_bowel[29:31, 5:20, 24:26] = LABEL["kidney"]
+    with_bowel[26:36, 2:10, 20:30] = LABEL["kidney"]
+    result = suppressed(with_bowel, grid)
+    assert not result[:, :12].any()
+    assert (result[:, 18:] != labels[:, 18:]).mean() < 1e-3
+
+
+def test_a_spleen_taken_for_tumor_goes_and_a_kidney_that_is_mostly_tumor_stays(a_scene: tuple[np.ndarray, Grid]) -> None:
+    labels, grid = a_scene
+    z, y, x = np.ogrid[:60, :60, :120]
+    ill = labels.copy()
+    ill[((z - 30) ** 2 + (y - 30) ** 2 + (x - 95) ** 2 < 12**2) & (z > 25)] = LABEL["tumor"]
+    with_spleen = ill.copy()
+    with_spleen[44:60, 45:60, 80:119] = LABEL["tumor"]
+    assert (suppressed(with_spleen, grid) != ill).mean() < 1e-3
+
+
+def test_a_vessel_in_the_back_muscle_goes_and_a_broken_renal_artery_stays(a_scene: tuple[np.ndarray, Grid]) -> None:
+    labels, grid = a_scene
+    with_vessels = labels.copy()
+    with_vessels[28:32, 54:58, 58:62] = LABEL["artery"]
+    with_vessels[29:31, 29:31, 40:48] = LABEL["artery"]
+    result = suppressed(with_vessels, grid)
+    assert not result[:, 50:].any()
+    assert (result[29:31, 29:31, 40:48] == LABEL["artery"]).all()
+
+
+def test_a_ureter_in_pieces_stays_and_one_without_a_kidney_goes(a_scene: tuple[np.ndarray, Grid]) -> None:
+    labels, grid = a_scene
+    with_ureters = labels.copy()
+    for low in (10, 5, 0):
+        with_ureters[low : low + 4, 30, 27] = LABEL["ureter"]
+    with_ureters[2:6, 5, 60] = LABEL["ureter"]
+    result = suppressed(with_ureters, grid)
+    assert (result[:14, 30, 27] == LABEL["ureter"]).sum() == 12
+    assert not result[:, 5].any()
