@@ -35,17 +35,25 @@ if [ -z "$python" ]; then
     python=$(find_python)
     [ -n "$python" ] || stop "Python 3.10 or newer is missing; install it and try again."
 fi
-"$python" -c 'import ensurepip, venv' 2>/dev/null || install_packages "Python's venv module is missing" python3-venv
+has_venv() { "$python" -c 'import ensurepip, venv' 2>/dev/null; }
+has_venv || install_packages "Python's venv module is missing" python3-venv
+has_venv || stop "$python has no venv module; install the package that brings it and try again."
 
 if [ "$(uname)" = Linux ]; then
     loaded=$("$python" -c 'import ctypes
 for name in ("libEGL.so.1", "libGL.so.1", "libglib-2.0.so.0", "libfontconfig.so.1", "libxkbcommon.so.0", "libdbus-1.so.3"):
     ctypes.CDLL(name)
 print("yes")' 2>/dev/null || true)
+    # shellcheck disable=SC2086
     [ "$loaded" = yes ] || install_packages "OpenGL libraries for the 3D picture are missing" $libraries
 fi
 
-"$python" -m venv "$venv"
-# torch first: a package that asks for "torch" would fetch the newest build with its CUDA libraries.
-"$venv/bin/pip" install -q --disable-pip-version-check "$torch"
-"$venv/bin/pip" install -q --disable-pip-version-check -e ".[test]"
+install() {
+    "$venv/bin/pip" install -q --disable-pip-version-check "$@" ||
+        stop "pip could not install $*; see its message above (network? disk space?) and try again."
+}
+
+"$python" -m venv "$venv" || stop "the virtual environment $venv could not be made; give another place with VENV=..."
+# torch first and by its exact version, else the packages that ask for any "torch" fetch the newest.
+install "$torch"
+install -e ".[test]"

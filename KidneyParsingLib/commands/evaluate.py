@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 
 
+_SAME_GRID_MM = 0.01
+
+
 def add_evaluate_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare `evaluate`."""
     parser = subparsers.add_parser("evaluate", help="compare with a reference", description="Dice by structure.")
@@ -23,8 +26,8 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     from ..evaluation.metrics import dice_by_structure
     from ..volumes.writing import read_structure_labels
 
-    result, reference = (read_structure_labels(path) for path in (arguments.result, arguments.reference))
-    if result.shape != reference.shape:
+    (result, grid), (reference, other) = map(read_structure_labels, (arguments.result, arguments.reference))
+    if result.shape != reference.shape or abs(grid - other).max() > _SAME_GRID_MM:
         raise InputError(f"{arguments.result} and {arguments.reference} are on different grids; give labels of one CT.")
     scores = dice_by_structure(result, reference, None if arguments.ignore is None else reference == arguments.ignore)
     if arguments.json:

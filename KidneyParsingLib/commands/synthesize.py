@@ -24,7 +24,7 @@ def add_synthesize_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run_synthesize(arguments: argparse.Namespace) -> int:
-    """Make the scans or anatomies, one line each; those that exist are kept."""
+    """Make the scans or anatomies, one line each; anatomies that exist are kept, scans are made again."""
     from ..synthesis.anatomy_builder import Atlases
 
     atlases = Atlases(arguments.spl, arguments.kidneys)
@@ -33,9 +33,19 @@ def run_synthesize(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _make_folder(folder: Path) -> None:
+    from ..errors import InputError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be made ({error.strerror}); choose another.") from error
+
+
 def _make_anatomies(arguments: argparse.Namespace, atlases: Atlases, seeds: range) -> None:
     from ..synthesis.store import anatomy_path, fill_store
 
+    _make_folder(arguments.out)
     fill_store(arguments.out, atlases, seeds, done=lambda seed: print(anatomy_path(arguments.out, seed)))
 
 
@@ -44,7 +54,7 @@ def _make_scans(arguments: argparse.Namespace, atlases: Atlases, seeds: range) -
     from ..volumes.writing import write_label_map, write_volume
 
     for folder in ("imagesTr", "labelsTr"):
-        (arguments.out / folder).mkdir(parents=True, exist_ok=True)
+        _make_folder(arguments.out / folder)
     for seed in seeds:
         volume, truth = make_scan(atlases, ScanPlan(seed, arguments.phase))
         image = arguments.out / "imagesTr" / f"made_{seed:05d}_0000.nii.gz"

@@ -13,20 +13,30 @@ def add_train_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--model", required=True, help="locator or ba_net")
     parser.add_argument("--config", default="small", help="small (default) or paper")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", help="folder of log and checkpoint")
-    parser.add_argument("--steps", type=int, help="default: the recipe's")
+    parser.add_argument("--steps", type=_positive, help="default: the recipe's")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=int, help="CPU threads for training (default: all)")
     parser.add_argument("--release", type=Path, metavar="WEIGHTS", help="at the end write the weights to this folder")
     parser.set_defaults(run=run_train)
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
 def run_train(arguments: argparse.Namespace) -> int:
     """Train (or go on training), then release the weights if asked."""
     import torch
 
+    from ..errors import InputError
     from ..training.recipes import make_trainer
     from ..training.release import release
 
+    if arguments.release and not arguments.release.is_dir():
+        raise InputError(f"There is no folder {arguments.release} to release the weights to; make it first.")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     trainer = make_trainer(

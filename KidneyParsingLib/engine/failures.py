@@ -10,7 +10,7 @@ _OUT_OF_MEMORY = (
     "on a small GPU, choose the device cpu."
 )
 # torch says so in a plain RuntimeError when the main memory, not the GPU's, is full.
-_ALLOCATION_TEXTS = ("can't allocate memory", "not enough memory", "out of memory")
+_ALLOCATION_TEXTS = ("can't allocate memory", "not enough memory", "out of memory", "failed to allocate memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

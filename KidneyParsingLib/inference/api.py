@@ -16,4 +16,5 @@ def segment(ct: str | Path, options: Options = Options(), progress: Progress = s
 
     Raises `errors.InputError` if the input cannot be used. To parse many CTs, keep one `KidneyParser`.
     """
-    return KidneyParser(options).parse(read_ct(ct), progress)
+    volume = read_ct(ct)
+    return KidneyParser(options).parse(volume, progress)

@@ -51,17 +51,46 @@ def suppress_implausible(logits: np.ndarray, grid: Grid, midline: Midline) -> No
 
 
 def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midline) -> np.ndarray:
-    """Of a mask of kidneys with lesions, on each side the part with the most kidney, without what hangs on it thinly."""
+    """Of a mask of kidneys with lesions, on each side the part with the most kidney, without what hangs on it thinly.
+
+    Parts of half that size within the same component stay too (two poles), and a kidney too thin to have a core at all
+    (hydronephrosis) stays whole.
+    """
+    whole = cc3d.connected_components(organ, connectivity=26)
     core = ndimage.distance_transform_edt(organ, sampling=grid.spacing) > _BRIDGE_MM
-    parts, count = cc3d.connected_components(core, connectivity=26, return_N=True)
-    # Spleen is mistaken for tumor more than for kidney, so tumor counts for nothing here.
-    weight = np.bincount(parts.ravel(), kidney.ravel(), count + 1) + 1e-3 * np.bincount(parts.ravel(), minlength=count + 1)
-    best: dict[bool, int] = {}
-    for part in np.argsort(weight[1:])[::-1] + 1:
-        center = grid.origin + np.asarray(grid.spacing[::-1]) * np.argwhere(parts == part).mean(0)[::-1]
-        best.setdefault(bool(center[0] < midline.at(center[2])), int(part))
-    # One voxel more than was taken, as distances are to voxel centres.
-    return organ & _within(np.isin(parts, list(best.values())), _BRIDGE_MM + max(grid.spacing), grid)
+    parts = cc3d.connected_components(core, connectivity=26)
+    keep = np.zeros_like(organ)
+    for is_right in (True, False):
+        side = _is_right(grid, midline) == is_right
+        cores = _heaviest(parts, kidney, side)
+        if cores:
+            home = whole[parts == cores[0][0]][0]
+            chosen = [part for part, weight in cores if weight >= cores[0][1] / 2 and whole[parts == part][0] == home]
+            # One voxel more than was taken, as distances are to voxel centres.
+            keep |= organ & _within(np.isin(parts, chosen), _BRIDGE_MM + max(grid.spacing), grid)
+        elif thin := _heaviest(whole, kidney, side):
+            keep |= whole == thin[0][0]
+    return keep
+
+
+def _is_right(grid: Grid, midline: Midline) -> np.ndarray:
+    """Mask (z, 1, x) of the grid's voxels right of the midline."""
+    z = grid.origin[2] + grid.spacing[0] * np.arange(grid.size[0])
+    x = grid.origin[0] + grid.spacing[2] * np.arange(grid.size[2])
+    return (x[None, :] < midline.at(z)[:, None])[:, None, :]
+
+
+def _heaviest(parts: np.ndarray, kidney: np.ndarray, side: np.ndarray) -> list[tuple[int, float]]:
+    """Components that lie mostly on a side and hold kidney, with its voxels, by falling weight.
+
+    Spleen is mistaken for tumor more than for kidney, so tumor counts for nothing here.
+    """
+    count = int(parts.max()) + 1
+    weight = np.bincount(parts[kidney], minlength=count)
+    here = np.bincount(parts[kidney & side], minlength=count)
+    weight[0] = 0
+    chosen = np.flatnonzero((weight > 0) & (2 * here >= weight))
+    return sorted(((int(p), float(weight[p])) for p in chosen), key=lambda item: item[1], reverse=True)
 
 
 def _within(mask: np.ndarray, mm: float, grid: Grid) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from ..volumes.geometry import image_from_array
+from ..volumes.geometry import image_from_array, spacing_of
 from ..volumes.volume import Volume
 
 AIR_HU = -1024.0
@@ -60,12 +60,15 @@ class Grid:
         affine[:3, 3] = self.origin
         return affine
 
-    def window(self, box: Box) -> tuple[slice, slice, slice]:
-        """Index slices (z, y, x) of the voxels in a box."""
+    def window(self, box: Box, multiple: int = 1) -> tuple[slice, slice, slice]:
+        """Index slices (z, y, x) of the voxels in a box, lengthened to a `multiple` of voxels where the grid has them."""
         steps = np.asarray(self.spacing[::-1])
         low = np.floor((box.low - self.origin) / steps + 0.5).astype(int)[::-1]
         high = np.ceil((box.high - self.origin) / steps + 0.5).astype(int)[::-1]
-        return tuple(slice(max(0, a), min(n, b)) for a, b, n in zip(low, high, self.size, strict=True))
+        low, high = np.maximum(low, 0), np.minimum(high, self.size)
+        length = -(-(high - low) // multiple) * multiple
+        low = np.maximum(np.minimum(low, self.size - length), 0)
+        return tuple(slice(int(a), int(min(n, a + k))) for a, k, n in zip(low, length, self.size, strict=True))
 
     def box_of(self, mask: np.ndarray) -> Box:
         """The box around the true voxels of a mask (z, y, x) on this grid."""
@@ -118,41 +121,42 @@ def resampled(volume: Volume, grid: Grid) -> np.ndarray:
 
 
 def _block_means(array: np.ndarray, affine: np.ndarray, spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Means over blocks of whole voxels no larger than `spacing`, and their affine; remainders at the end are cut."""
-    axis_mm = np.abs(affine[:3, :3]).T @ np.ones(3)
-    target = np.min(spacing)
-    factors = [max(1, min(int(target / mm + 0.05), n)) for mm, n in zip(axis_mm[::-1], array.shape, strict=True)]
-    count = [n // f for n, f in zip(array.shape, factors, strict=True)]
-    trimmed = array[tuple(slice(c * f) for c, f in zip(count, factors, strict=True))]
-    means = np.empty(count, np.float32)
-    for z in range(count[0]):  # a slab at a time, so that no float copy of the whole is made
-        slab = trimmed[z * factors[0] : (z + 1) * factors[0]].mean(0, dtype=np.float32)
-        means[z] = slab.reshape(count[1], factors[1], count[2], factors[2]).mean((1, 3))
+    """Means over blocks of whole voxels no larger than `spacing`, and their affine; last blocks may be smaller."""
+    factors = [
+        max(1, min(int(min(spacing) / mm + 0.05), n)) for mm, n in zip(spacing_of(affine)[::-1], array.shape, strict=True)
+    ]
+    starts = [np.arange(0, n, f) for n, f in zip(array.shape, factors, strict=True)]
+    sizes = [np.diff(np.append(s, n)).astype(np.float32) for s, n in zip(starts, array.shape, strict=True)]
+    means = np.empty([len(s) for s in starts], np.float32)
+    for z, start in enumerate(starts[0]):  # a slab at a time, so that no float copy of the whole is made
+        slab = array[start : start + factors[0]].mean(0, dtype=np.float32)
+        rows = np.add.reduceat(slab, starts[1], axis=0) / sizes[1][:, None]
+        means[z] = np.add.reduceat(rows, starts[2], axis=1) / sizes[2]
     moved = shifted_affine(affine, tuple((f - 1) / 2 for f in factors))
     moved[:3, :3] = moved[:3, :3] * factors[::-1]
     return means, moved
 
 
-def labels_on_volume(logits: np.ndarray, grid: Grid, volume: Volume) -> np.ndarray:
-    """uint8 labels (z, y, x) on the CT's own grid: the class of largest trilinearly interpolated logit.
+def labels_on_volume(logits: np.ndarray, grid: Grid, volume: Volume) -> tuple[np.ndarray, tuple[slice, ...]]:
+    """Labels on the CT's own grid: the class of largest trilinearly interpolated logit.
 
-    `logits` (C, z, y, x) float32 lie on `grid`; beyond it everything is background (class 0). Interpolating logits,
-    not labels, keeps thin vessels and smooth surfaces.
+    `logits` (C, z, y, x) float32 lie on `grid`. Returns uint8 labels of the smallest window (z, y, x) of the CT that
+    holds all foreground, and the window; beyond it everything is background (class 0). Interpolating logits, not
+    labels, keeps thin vessels and smooth surfaces.
     """
-    labels = np.zeros(volume.array.shape, np.uint8)
     foreground = logits[1:].max(0) > logits[0]
     if not foreground.any():
-        return labels
+        return np.zeros((0, 0, 0), np.uint8), (slice(0, 0),) * 3
     box = grid.box_of(foreground).grown(grid.spacing[::-1], grid.spacing[::-1])
-    window = index_window(volume.affine, labels.shape, box)
-    target = _reference(shifted_affine(volume.affine, tuple(w.start for w in window)), labels[window].shape)
-    best, winner = _interpolated(logits[0], grid, target, 1e4), np.zeros(labels[window].shape, np.uint8)
+    window = index_window(volume.affine, volume.array.shape, box)
+    shape = tuple(w.stop - w.start for w in window)
+    target = _reference(shifted_affine(volume.affine, tuple(w.start for w in window)), shape)
+    best, winner = _interpolated(logits[0], grid, target, 1e4), np.zeros(shape, np.uint8)
     for index in range(1, len(logits)):
         score = _interpolated(logits[index], grid, target, -1e4)
         winner[score > best] = index
         np.maximum(best, score, out=best)
-    labels[window] = winner
-    return labels
+    return winner, window
 
 
 def _reference(affine: np.ndarray, shape: tuple[int, ...]) -> sitk.Image:

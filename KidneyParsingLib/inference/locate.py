@@ -20,6 +20,8 @@ _THRESHOLDS = (0.5, 0.8, 0.95)
 _USUAL_LEVEL_MM = 50.0
 _LEVEL_PRICE_ML_PER_MM = 2.0
 _FULL_EVIDENCE_ML = 120.0
+# A component with more than this share on its smaller side crosses the midline (horseshoe kidney) and is cut there.
+CROSSING_SHARE = 0.2
 # A kidney, however large its tumor, is no longer than this (x, y, z) and its centre is this far beside the spine, mm.
 _MAX_EXTENT_MM = np.array([260.0, 220.0, 280.0])
 _BESIDE_SPINE_MM = (15.0, 140.0)
@@ -93,11 +95,21 @@ def _components(probability: np.ndarray, threshold: float, grid: Grid, midline: 
     evidence = np.bincount(parts.ravel(), probability.ravel()) * float(np.prod(grid.spacing)) / 1000
     found = []
     for part in np.flatnonzero(evidence[1:] >= MIN_CORE_ML) + 1:
-        box = grid.box_of(parts == part).grown(grid.spacing[::-1], grid.spacing[::-1])
-        if _is_plausible(box, midline):
-            side = RIGHT if box.center[0] < midline.at(box.center[2]) else LEFT
-            found.append(LocatedKidney(side, box, float(evidence[part])))
+        for mask in _halves(parts == part, grid, midline):
+            box = grid.box_of(mask).grown(grid.spacing[::-1], grid.spacing[::-1])
+            if _is_plausible(box, midline):
+                side = RIGHT if box.center[0] < midline.at(box.center[2]) else LEFT
+                found.append(LocatedKidney(side, box, float(evidence[part] * mask.sum() / (parts == part).sum())))
     return found
+
+
+def _halves(mask: np.ndarray, grid: Grid, midline: Midline) -> list[np.ndarray]:
+    """A component cut at the midline if a good part of it lies on either side (horseshoe kidney), else as it is."""
+    z = grid.origin[2] + grid.spacing[0] * np.arange(grid.size[0])
+    x = grid.origin[0] + grid.spacing[2] * np.arange(grid.size[2])
+    right = mask & (x[None, :] < midline.at(z)[:, None])[:, None, :]
+    share = right.sum() / mask.sum()
+    return [right, mask & ~right] if CROSSING_SHARE < share < 1 - CROSSING_SHARE else [mask]
 
 
 def _is_plausible(box: Box, midline: Midline) -> bool:

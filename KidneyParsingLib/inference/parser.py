@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import nn
 
-from ..anatomy import STRUCTURES, LEFT
+from ..anatomy import LEFT
+from ..errors import InputError
 from ..networks.checkpoint import load_network
 from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
 from ..volumes.geometry import voxel_ml
 from ..volumes.volume import LabelMap, Volume
 from .cleanup import keep_plausible, suppress_implausible
-from .grid import Box, Grid, bounds, labels_on_volume, resampled
+from .grid import Box, Grid, bounds, labels_on_volume, resampled, shifted_affine
 from .locate import LocatedKidney, Midline, find_kidneys, find_midline
-from .network_pass import choose_device, predict_logits
+from .network_pass import choose_device, predict_logits, to_device
 from .options import Options
 from .registry import find_model
 from .sides import to_segments
@@ -24,6 +24,7 @@ from .sides import to_segments
 _MARGIN_MM = 24.0
 _BELOW_MM = 40.0
 _PAST_MIDLINE_MM = 30.0
+NO_KIDNEY = "No kidney was found in this volume."
 
 
 class KidneyParser:
@@ -35,6 +36,8 @@ class KidneyParser:
     def __init__(self, options: Options = Options()) -> None:
         self.options = options
         self.device = choose_device(options.device)
+        if not find_model(options.model).selectable:
+            raise InputError(f"The model {options.model!r} is no segmentation model; see: kidneyparsing models")
         self.locator, self.locator_config = self._load("locator")
         self.network, self.config = self._load(options.model)
 
@@ -43,22 +46,22 @@ class KidneyParser:
         progress(0.0, "Locating the kidneys")
         kidneys, midline = self._locate(volume)
         if not kidneys:
-            empty = np.zeros(volume.array.shape, np.uint8)
-            return LabelMap(empty, volume.affine, (), ("No kidney was found in this volume.",))
+            progress(1.0, "Done")
+            return LabelMap(np.zeros(volume.array.shape, np.uint8), volume.affine, (), (NO_KIDNEY,))
         logits, grid = self._predict(volume, kidneys, midline, progress)
         progress(0.8, "Bringing the result to the CT's grid")
         suppress_implausible(logits, grid, midline)
-        labels = labels_on_volume(logits, grid, volume)
+        labels, window = labels_on_volume(logits, grid, volume)
         progress(0.9, "Cleaning up")
         labels = keep_plausible(labels, voxel_ml(volume.affine))
-        result = to_segments(self._chosen(labels), volume, midline, _notes(kidneys))
+        result = self._on_whole_grid(labels, window, volume, midline)
         progress(1.0, "Done")
         return result
 
     def _load(self, name: str) -> tuple[nn.Module, NetworkConfig]:
         info = find_model(name)
         network, config = load_network(info.path, info.sha256)
-        return network.to(self.device, memory_format=torch.channels_last_3d), config
+        return to_device(network, self.device), config
 
     def _locate(self, volume: Volume) -> tuple[list[LocatedKidney], Midline]:
         grid = Grid.over(bounds(volume), self.locator_config.spacing_mm)
@@ -79,7 +82,7 @@ class KidneyParser:
         count = np.zeros(grid.size, np.float32)
         for index, box in enumerate(boxes):
             progress(0.2 + 0.6 * index / len(boxes), f"Parsing the {kidneys[index].side} kidney")
-            window = grid.window(box)
+            window = grid.window(box, self.config.stride)
             logits[(slice(None), *window)] += predict_logits(
                 self.network, self.config, np.ascontiguousarray(hu[window]), self.device, self.options.tta
             )
@@ -88,11 +91,17 @@ class KidneyParser:
         logits[0][count == 0] = 1e3
         return logits, grid
 
-    def _chosen(self, labels: np.ndarray) -> np.ndarray:
-        if self.options.structures is None:
-            return labels
-        unwanted = [s.label for s in STRUCTURES if s.name not in self.options.structures]
-        return np.where(np.isin(labels, unwanted), 0, labels).astype(np.uint8)
+    def _on_whole_grid(
+        self, labels: np.ndarray, window: tuple[slice, ...], volume: Volume, midline: Midline
+    ) -> LabelMap:
+        """The chosen structures of a window's labels as segments on the whole CT's grid."""
+        part = Volume(volume.array[window], shifted_affine(volume.affine, tuple(w.start for w in window)))
+        everything = to_segments(labels, part, midline)
+        wanted = self.options.structures
+        chosen = tuple(s for s in everything.segments if wanted is None or s.structure.name in wanted)
+        array = np.zeros(volume.array.shape, np.uint8)
+        array[window] = np.where(np.isin(everything.array, [s.value for s in chosen]), everything.array, 0)
+        return LabelMap(array, volume.affine, chosen, _notes(everything))
 
 
 def roi_box(kidney: LocatedKidney, midline: Midline) -> Box:
@@ -107,7 +116,8 @@ def roi_box(kidney: LocatedKidney, midline: Midline) -> Box:
     return Box(low, high)
 
 
-def _notes(kidneys: list[LocatedKidney]) -> tuple[str, ...]:
-    if len(kidneys) == 2:
+def _notes(result: LabelMap) -> tuple[str, ...]:
+    sides = [s.side for s in result.segments if s.structure.name == "kidney"]
+    if len(sides) == 2:
         return ()
-    return (f"Only a {kidneys[0].side} kidney was found.",)
+    return (f"Only a {sides[0]} kidney was found.",) if sides else (NO_KIDNEY,)

@@ -7,11 +7,9 @@ import numpy as np
 
 from ..anatomy import LEFT, RIGHT, SEGMENTS, STRUCTURES, Segment, Structure, further_segment, segment
 from ..volumes.volume import LabelMap, Volume
-from .locate import Midline
+from .locate import CROSSING_SHARE, Midline
 
 MAX_TUMORS = 5
-# A component with more than this share on its smaller side crosses the midline (horseshoe kidney) and is cut there.
-_CROSSING_SHARE = 0.2
 
 
 def to_segments(labels: np.ndarray, volume: Volume, midline: Midline, notes: tuple[str, ...] = ()) -> LabelMap:
@@ -46,7 +44,7 @@ def _paint_sides(
     right = patient[:, 0] < midline.at(patient[:, 2])
     parts = cc3d.connected_components(mask, connectivity=26)[tuple(points.T)]
     share = np.bincount(parts, right) / np.maximum(np.bincount(parts), 1)
-    whole = (share < _CROSSING_SHARE) | (share > 1 - _CROSSING_SHARE)
+    whole = (share < CROSSING_SHARE) | (share > 1 - CROSSING_SHARE)
     right = np.where(whole[parts], share[parts] > 0.5, right)
     painted = []
     for side, chosen in ((RIGHT, right), (LEFT, ~right)):

@@ -1,4 +1,4 @@
-"""From tissues to HU: contrast phase, texture, partial volume, slice thickness and noise. Runs on any torch device.
+"""From tissues to HU: contrast phase, texture, partial volume, slice thickness and noise.
 
 Ranges are those of abdominal CT at 100-140 kVp in the phases' usual timing; enhancement is drawn between none and full,
 as late, weak and early scans exist. They are meant to cover real scans, not to fit one scanner.
@@ -22,7 +22,7 @@ _PLAIN_HU: dict[Tissue, tuple[float, float]] = {
     Tissue.BONE: (250, 750), Tissue.MARROW: (80, 300), Tissue.DISC: (55, 110), Tissue.LUNG: (-900, -750),
     Tissue.LIVER: (35, 65), Tissue.SPLEEN: (35, 55), Tissue.PANCREAS: (25, 50), Tissue.GALLBLADDER: (-5, 20),
     Tissue.STOMACH: (0, 50), Tissue.BOWEL_WALL: (25, 55), Tissue.BOWEL_GAS: (-1000, -750),
-    Tissue.BOWEL_FLUID: (-20, 60), Tissue.ADRENAL: (10, 40), Tissue.HEART: (35, 50), Tissue.OTHER_ARTERY: (35, 50),
+    Tissue.BOWEL_FLUID: (-20, 60), Tissue.ADRENAL: (10, 40), Tissue.HEART: (35, 50),
     Tissue.OTHER_VEIN: (35, 50), Tissue.TABLE: (-700, 150), Tissue.FLUID: (0, 25), Tissue.PORTAL_VEIN: (35, 50),
     Tissue.BOWEL_CONTRAST: (90, 450), Tissue.CORTEX: (25, 42), Tissue.MEDULLA: (25, 42), Tissue.TUMOR: (22, 48),
     Tissue.CYST: (-6, 22), Tissue.ARTERY: (35, 50), Tissue.VEIN: (35, 50), Tissue.URINE: (-5, 18),
@@ -37,7 +37,6 @@ _ENHANCED_HU: dict[Tissue, tuple[tuple[float, float], ...]] = {
     Tissue.BOWEL_WALL: ((45, 110), (60, 115), (55, 95)),
     Tissue.ADRENAL: ((40, 90), (50, 90), (40, 80)),
     Tissue.HEART: ((120, 320), (110, 175), (90, 140)),
-    Tissue.OTHER_ARTERY: ((170, 450), (110, 185), (85, 140)),
     Tissue.OTHER_VEIN: ((40, 90), (80, 160), (85, 140)),
     Tissue.PORTAL_VEIN: ((50, 160), (120, 200), (95, 145)),
     Tissue.CORTEX: ((110, 230), (130, 220), (110, 200)),

@@ -39,7 +39,7 @@ _SPL_TISSUES: dict[Tissue, tuple[int, ...]] = {
     Tissue.MARROW: (*range(409, 413), *range(501, 506), 600, 700),
     Tissue.DISC: tuple(range(551, 560)),
     Tissue.BONE: (2, 299, *range(681, 700)),
-    Tissue.MUSCLE: (32, *range(131, 144), *range(231, 242)),
+    Tissue.MUSCLE: (32, *range(131, 141), 143, *range(231, 242)),
 }
 SPL_KIDNEY = {RIGHT: 51, LEFT: 52}
 SPL_HILUM = {RIGHT: (145, 126, 129, 141), LEFT: (146, 29, 128, 142)}
@@ -97,7 +97,7 @@ def kidney_shapes(path: Path, spacing: float) -> list[KidneyShape]:
     Sides follow from the positions in the patient; a case that does not show two clear kidneys gives none.
     """
     array = _upright(_read(path)).astype(np.uint8)
-    factor = max(1, round(spacing))
+    factor = max(1, int(spacing))
     array = array[factor // 2 :: factor, factor // 2 :: factor, factor // 2 :: factor]
     array = ndimage.zoom(array, factor / spacing, order=0) if factor != spacing else array
     parts = cc3d.connected_components(array > 0, connectivity=26)

@@ -1,6 +1,7 @@
 """Training samples drawn from made anatomies: a cropped, turned, recoloured patch and its labels.
 
-A sample depends on (seed, index) alone, so an interrupted training sees the same samples when it goes on.
+A sample depends on seed, index and the folder's anatomies alone, so an interrupted training sees the same samples when
+it goes on.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch.utils.data import Dataset
 
 from ..networks.configs import NetworkConfig, normalized
@@ -50,24 +52,22 @@ class MadeSamples(Dataset):
         tissues, spacing = _cached(self.paths[rng.integers(len(self.paths))])
         factor = max(1, round(self.config.spacing_mm[0] / spacing))
         size = tuple(n * factor for n in self.config.patch)
-        center = self._center(tissues, rng)
+        center = self._center(tissues, factor, rng)
         patch = _cropped(tissues, center, size, self._turn(rng))
         if self.is_locator:
             _limit_view(patch, rng)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         image = paint(patch, spacing, draw_appearance(rng), generator, factor)[None]
-        labels = self.lookup[patch.long()]
-        if factor > 1:
-            labels = labels[factor // 2 :: factor, factor // 2 :: factor, factor // 2 :: factor]
-        return normalized(image, self.config), labels.long()
+        labels = _majority(self.lookup[patch.long()], factor, len(self.config.classes))
+        return normalized(image, self.config), labels
 
-    def _center(self, tissues: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _center(self, tissues: np.ndarray, factor: int, rng: np.random.Generator) -> np.ndarray:
         """Near a voxel of what the sample shall show, drawn from `_CENTERS`; the locator always sees a kidney's level."""
         kinds = KIDNEY_TISSUES if self.is_locator else _CENTERS[rng.choice(len(_CENTERS), p=_CENTER_SHARES)]
         points = _points(tissues, kinds)
         if not len(points):
             return np.array(tissues.shape) / 2
-        reach = np.array(self.config.patch) * (0.5 if self.is_locator else 0.2)
+        reach = np.array(self.config.patch) * factor * (0.25 if self.is_locator else 0.2)
         return points[rng.integers(len(points))] + rng.uniform(-reach, reach)
 
     def _turn(self, rng: np.random.Generator) -> np.ndarray:
@@ -80,6 +80,14 @@ class MadeSamples(Dataset):
 @lru_cache(maxsize=24)
 def _cached(path: Path) -> tuple[np.ndarray, float]:
     return load_anatomy(path)
+
+
+def _majority(labels: torch.Tensor, factor: int, num_classes: int) -> torch.Tensor:
+    """int64 labels on a grid coarser by `factor`: the most frequent one of each block."""
+    if factor == 1:
+        return labels.long()
+    shares = [F.avg_pool3d((labels == c).float()[None], factor)[0] for c in range(num_classes)]
+    return torch.stack(shares).argmax(0)
 
 
 def _points(tissues: np.ndarray, kinds: tuple[Tissue, ...]) -> np.ndarray:

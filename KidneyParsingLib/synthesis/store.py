@@ -37,7 +37,8 @@ def stored_anatomies(folder: Path) -> list[Path]:
     """The anatomies in a folder, sorted. Raises InputError if there are none."""
     paths = sorted(Path(folder).glob("anatomy_*.npz"))
     if not paths:
-        raise InputError(f"{folder} holds no made anatomies; make some with: kidneyparsing synthesize --anatomies {folder}")
+        command = f"kidneyparsing synthesize {folder} --anatomies --spl SPL_FOLDER"
+        raise InputError(f"{folder} holds no made anatomies; make some with: {command}")
     return paths
 
 

@@ -14,8 +14,8 @@ from ..networks.registry import build
 # The kidney shapes behind all made CT come from KiTS23's masks.
 LICENCE = "CC BY-NC-SA 4.0"
 DESCRIPTIONS = {
-    "locator": "Finds the kidneys in the whole scan at 4 mm; runs before every model.",
-    "ba_net": "BA-Net (arXiv 2208.13338), small: kidney, tumor, artery, vein, ureter, cyst at 2 mm.",
+    "locator": "Finds the kidneys in the whole scan; runs before every model.",
+    "ba_net": "BA-Net (arXiv 2208.13338): kidney, tumor, artery, vein, ureter, cyst.",
 }
 
 
@@ -29,7 +29,7 @@ def release(model: str, run: Path, weights: Path, config_name: str = "small", sc
     save_network(path, network, network_config, {"licence": LICENCE, "steps": notes["step"]})
     entry = {
         "name": model,
-        "description": DESCRIPTIONS[model],
+        "description": f"{DESCRIPTIONS[model]} Configuration {config_name}.",
         "structures": [c for c in network_config.classes if c != "background"],
         "weights": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

@@ -12,8 +12,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from ..errors import InputError
 from ..networks.checkpoint import load_tensors, save_tensors
 
+_MAX_GRADIENT_NORM = 12.0
 Loss = Callable[[object, torch.Tensor], torch.Tensor]
 
 
@@ -36,13 +38,16 @@ class Trainer:
     """Trains `network` on `samples` (index -> image, labels) with `loss(output, labels)`; files go to `folder`.
 
     A folder with a checkpoint is gone on with: the step counter, weights and optimizer state are restored, and as
-    samples depend on their index alone, the run continues as if it had not stopped.
+    samples depend on their index alone, the run continues as if it had not stopped. `config` is stored in it; a
+    checkpoint with another one raises InputError.
     """
 
-    def __init__(self, network: nn.Module, loss: Loss, samples: Dataset, plan: TrainingPlan, folder: Path) -> None:
+    def __init__(
+        self, network: nn.Module, loss: Loss, samples: Dataset, plan: TrainingPlan, folder: Path, config: str = ""
+    ) -> None:
         self.device = torch.device(plan.device)
         self.network = network.to(self.device, memory_format=torch.channels_last_3d)
-        self.loss, self.samples, self.plan, self.folder = loss, samples, plan, Path(folder)
+        self.loss, self.samples, self.plan, self.folder, self.config = loss, samples, plan, Path(folder), config
         self.optimizer = _optimizer(self.network, plan)
         self.step = 0
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -62,8 +67,9 @@ class Trainer:
             log = csv.writer(file)
             for images, labels in self._batches():
                 started = time.monotonic()
-                loss = self._train_step(images, labels)
-                log.writerow([self.step, f"{loss:.5f}", f"{self._rate():.6f}", f"{time.monotonic() - started:.2f}"])
+                rate = self._rate()
+                loss = self._train_step(images, labels, rate)
+                log.writerow([self.step, f"{loss:.5f}", f"{rate:.6f}", f"{time.monotonic() - started:.2f}"])
                 file.flush()
                 if time.monotonic() - saved > self.plan.checkpoint_seconds:
                     self.save()
@@ -75,24 +81,26 @@ class Trainer:
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items() if v is not None}
-        save_tensors(self.checkpoint_path, tensors, {"step": str(self.step)})
+        save_tensors(self.checkpoint_path, tensors, {"step": str(self.step), "config": self.config})
 
     def _batches(self) -> DataLoader:
         rest = Subset(self.samples, range(self.step * self.plan.batch, self.plan.steps * self.plan.batch))
         workers = self.plan.workers
         return DataLoader(rest, self.plan.batch, num_workers=workers, prefetch_factor=4 if workers else None)
 
-    def _train_step(self, images: torch.Tensor, labels: torch.Tensor) -> float:
+    def _train_step(self, images: torch.Tensor, labels: torch.Tensor, rate: float) -> float:
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
+            group["lr"] = rate
         images = images.to(self.device, memory_format=torch.channels_last_3d)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.mixed):
             output = self.network(images)
         loss = self.loss(output, labels.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 12.0)
-        self.optimizer.step()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), _MAX_GRADIENT_NORM)
+        # A step with a gradient that is not finite would ruin the weights for good.
+        if norm.isfinite():
+            self.optimizer.step()
         self.step += 1
         return loss.item()
 
@@ -101,6 +109,8 @@ class Trainer:
 
     def _resume(self) -> None:
         tensors, notes = load_tensors(self.checkpoint_path)
+        if notes.get("config", self.config) != self.config:
+            raise InputError(f"{self.folder} holds the run of another model; choose another folder for this one.")
         self.step = int(notes["step"])
         self.network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
         state: dict[int, dict[str, torch.Tensor]] = {}

@@ -17,6 +17,7 @@ AIR_HU = -1024
 _MAX_HU = np.iinfo(np.int16).max
 _MIN_VOXELS = 8
 _MIN_EXTENT_MM = 30.0
+_MAX_EXTENT_MM = 3000.0
 _MAX_SKEW = 1e-3
 
 
@@ -47,6 +48,9 @@ def _check_grid(shape: tuple[int, ...], affine: np.ndarray, path: Path) -> None:
     if np.abs(direction.T @ direction - np.eye(3)).max() > _MAX_SKEW:
         raise InputError(f"The axes of {path} are not at right angles; resample it onto a regular grid first.")
     size = np.array(shape[::-1])
+    if (size * spacing).max() > _MAX_EXTENT_MM:
+        extent = (size * spacing).max()
+        raise InputError(f"{path} is {extent:.0f} mm long, so its spacing is not in mm; export the CT with its spacing.")
     if size.min() < _MIN_VOXELS or (size * spacing).min() < _MIN_EXTENT_MM:
         voxels = " x ".join(map(str, size))
         extent = " x ".join(f"{mm:.0f}" for mm in size * spacing)

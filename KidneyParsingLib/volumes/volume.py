@@ -42,7 +42,7 @@ class LabelMap:
 
     def volumes_ml(self) -> dict[str, float]:
         """Volume of every segment in ml by segment id, counted in voxels (never from a smoothed surface)."""
-        counts = np.bincount(self.array.ravel(), minlength=256)
+        counts = sum(np.bincount(plane.ravel(), minlength=256) for plane in self.array)
         return {s.id: float(counts[s.value]) * voxel_ml(self.affine) for s in self.segments}
 
     def structure_labels(self) -> np.ndarray:

@@ -93,15 +93,20 @@ def read_label_map(path: str | Path) -> LabelMap:
     return LabelMap(array, affine_of_image(image), tuple(item.segment for item in layers))
 
 
-def read_structure_labels(path: str | Path) -> np.ndarray:
-    """uint8 structure labels 1..6 (z, y, x) of a .seg.nrrd that we wrote or of an image of labels.
+def read_structure_labels(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 structure labels 1..6 (z, y, x), and the affine, of a .seg.nrrd that we wrote or of an image of labels.
 
-    Raises InputError if the file is missing or no such image.
+    Raises InputError if the file is missing or no image of whole numbers from 0 to 255.
     """
     path = Path(path)
     if path.name.lower().endswith(".seg.nrrd"):
-        return read_label_map(path).structure_labels()
-    return sitk.GetArrayFromImage(_read_labels(path)).astype(np.uint8)
+        label_map = read_label_map(path)
+        return label_map.structure_labels(), label_map.affine
+    image = _read_labels(path)
+    array = sitk.GetArrayFromImage(image)
+    if array.ndim != 3 or (array != array.astype(np.uint8)).any():
+        raise InputError(f"{path} holds no labels: whole numbers from 0 to 255 in a 3D image are needed.")
+    return array.astype(np.uint8), affine_of_image(image)
 
 
 def _read_labels(path: Path) -> sitk.Image:

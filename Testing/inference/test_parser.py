@@ -92,6 +92,36 @@ def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
         KidneyParser(Options(model="no_net"))
 
 
+def test_the_locator_is_no_model_to_segment_with() -> None:
+    with pytest.raises(InputError, match="no segmentation model"):
+        KidneyParser(Options(model="locator"))
+
+
+@pytest.mark.parametrize("device", ["cuda:63", "nonsense"])
+def test_a_device_that_is_not_there_is_refused_in_one_sentence(device: str) -> None:
+    with pytest.raises(InputError, match="choose auto or cpu"):
+        KidneyParser(Options(device=device))
+
+
+def test_an_unknown_structure_is_refused() -> None:
+    with pytest.raises(InputError, match="kidny"):
+        Options(structures=("kidny",))
+
+
+def test_the_smallest_scan_that_is_read_is_parsed(a_parser: KidneyParser) -> None:
+    array = np.random.default_rng(0).integers(-100, 100, (12, 20, 20)).astype(np.int16)
+    result = a_parser.parse(Volume(array, np.diag([2.0, 2.0, 3.0, 1.0])))
+    assert result.array.shape == array.shape and result.notes
+
+
+def test_mirroring_helps_or_at_least_does_no_harm(
+    sample_ct: Volume, sample_result: LabelMap, sample_truth: np.ndarray
+) -> None:
+    mirrored = KidneyParser(Options(device="cpu", tta=True)).parse(sample_ct)
+    scores = [dice_by_structure(r.structure_labels(), sample_truth) for r in (sample_result, mirrored)]
+    assert np.mean(list(scores[1].values())) > np.mean(list(scores[0].values())) - 0.02
+
+
 @pytest.fixture(scope="module")
 def crlm_result(a_parser: KidneyParser, shared_data: Path) -> LabelMap:
     return a_parser.parse(read_ct(shared_data / "ct" / "crlm-ct-1006.nii.gz"))

@@ -69,6 +69,13 @@ def test_of_two_candidates_the_one_at_the_other_kidney_s_level_is_taken() -> Non
     assert kidneys[LEFT].box.center[2] == pytest.approx(GRID.origin[2] + 4 * 43.5)
 
 
+def test_a_horseshoe_kidney_is_found_as_its_two_halves() -> None:
+    logits = locator_logits(spine=((30, 55, 50), 5), kidney=((30, 45, 34), 7), kidney_=((30, 45, 66), 7))
+    logits[LOCATOR_CLASSES.index("kidney"), 26:32, 40:46, 30:70] = 10
+    midline = find_midline(logits.argmax(0), np.zeros(GRID.size), GRID)
+    assert {k.side for k in find_kidneys(logits, GRID, midline)} == {RIGHT, LEFT}
+
+
 def test_without_a_spine_the_body_s_middle_serves() -> None:
     hu = np.full(GRID.size, -1000.0)
     hu[:, :, 20:60] = 40
@@ -199,6 +206,27 @@ def test_a_spleen_taken_for_tumor_goes_and_a_kidney_that_is_mostly_tumor_stays(a
     with_spleen = ill.copy()
     with_spleen[44:60, 45:60, 80:119] = LABEL["tumor"]
     assert (suppressed(with_spleen, grid) != ill).mean() < 1e-3
+
+
+def test_a_thin_walled_hydronephrotic_kidney_stays(a_scene: tuple[np.ndarray, Grid]) -> None:
+    labels, grid = a_scene
+    z, y, x = np.ogrid[:60, :60, :120]
+    distance = np.sqrt((z - 30) ** 2 + (y - 30) ** 2 + (x - 95) ** 2)
+    shell = labels.copy()
+    shell[distance < 12] = LABEL["ureter"]
+    shell[(distance < 12) & (distance > 9.5)] = LABEL["kidney"]
+    assert (suppressed(shell, grid) != shell).mean() < 1e-3
+
+
+def test_two_poles_joined_by_a_thin_bridge_are_one_kidney(a_scene: tuple[np.ndarray, Grid]) -> None:
+    labels, grid = a_scene
+    z, y, x = np.ogrid[:60, :60, :120]
+    poles = labels.copy()
+    poles[:, :, 80:] = 0
+    poles[((z - 16) ** 2 + (y - 30) ** 2 + (x - 95) ** 2 < 10**2)] = LABEL["kidney"]
+    poles[((z - 44) ** 2 + (y - 30) ** 2 + (x - 95) ** 2 < 9**2)] = LABEL["kidney"]
+    poles[16:44, 29:32, 94:97] = LABEL["kidney"]
+    assert (suppressed(poles, grid) == LABEL["kidney"])[:, :, 80:].sum() > 0.97 * (poles[:, :, 80:] > 0).sum()
 
 
 def test_a_vessel_in_the_back_muscle_goes_and_a_broken_renal_artery_stays(a_scene: tuple[np.ndarray, Grid]) -> None:

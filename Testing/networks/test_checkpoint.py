@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +57,18 @@ def test_damaged_or_missing_weights_give_one_sentence(a_weights_file: Path, cont
 
 
 def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
-    path = tmp_path / "evil.safetensors"
-    torch.save({"a": torch.zeros(1)}, path)
+    path, trace = tmp_path / "evil.safetensors", tmp_path / "was run"
+    path.write_bytes(pickle.dumps(_Touch(str(trace))))
     with pytest.raises(InputError):
         load_network(path)
+    assert not trace.exists()
+
+
+class _Touch:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (Path(self.path),)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+from KidneyParsingLib.errors import InputError
 from KidneyParsingLib.networks.configs import config
 from KidneyParsingLib.networks.registry import build
 from KidneyParsingLib.training.losses import ba_net_loss, plain_loss
@@ -70,7 +71,7 @@ def test_a_stopped_run_goes_on_bit_identically(tmp_path: Path, optimizer: str) -
     whole.run()
     first = make_trainer(tmp_path / "parts", 8, optimizer=optimizer)
     for images, labels in list(first._batches())[:3]:
-        first._train_step(images, labels)
+        first._train_step(images, labels, first._rate())
     first.save()
     second = make_trainer(tmp_path / "parts", 8, optimizer=optimizer)
     assert second.step == 3
@@ -86,7 +87,30 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     assert again.step == 2 and len(losses(tmp_path)) == 2
 
 
-def test_a_checkpoint_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_a_failed_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make_trainer(tmp_path, 2)
     trainer.run()
-    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".part"] == []
+    before = trainer.checkpoint_path.read_bytes()
+
+    def fail(tensors: dict, path: Path, **_: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("KidneyParsingLib.networks.checkpoint.save_file", fail)
+    with pytest.raises(OSError):
+        trainer.save()
+    assert trainer.checkpoint_path.read_bytes() == before
+
+
+def test_the_run_of_another_model_is_not_gone_on_with(tmp_path: Path) -> None:
+    plan = TrainingPlan(steps=1, mixed=False, workers=0)
+    Trainer(build(LOCATOR), plain_loss, Blobs(1), plan, tmp_path, "one").run()
+    with pytest.raises(InputError, match="another model"):
+        Trainer(build(LOCATOR), plain_loss, Blobs(1), plan, tmp_path, "two")
+
+
+def test_a_sample_that_is_not_finite_does_not_ruin_the_weights(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, 2)
+    images, labels = Blobs(1)[0]
+    trainer._train_step(images[None] * float("nan"), labels[None], rate=1e-3)
+    assert all(p.isfinite().all() for p in trainer.network.parameters())
