@@ -22,8 +22,11 @@ MIN_KIDNEY_ML = 5.0
 MIN_ML = {"tumor": 0.5, "cyst": 0.5, "artery": 0.3, "vein": 0.5, "ureter": 0.1}
 
 
-# What hangs on a kidney by a bridge thinner than twice this is not kidney (bowel with contrast, spleen).
-_BRIDGE_MM = 4.0
+# What hangs on a kidney by a bridge thinner than twice this is not kidney (bowel with contrast, spleen). Thicker than
+# most bridges and thinner than a normal kidney; chosen on real CT (docs/results.md).
+_BRIDGE_MM = 7.0
+# Grown back this much further than was taken, for tapering poles.
+_REGROWTH_MM = 4.0
 # Renal vessels and ureters may be broken in a prediction, but no further than this from what they belong to.
 _GAP_MM = 12.0
 _VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
@@ -66,8 +69,7 @@ def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midl
         if cores:
             home = whole[parts == cores[0][0]][0]
             chosen = [part for part, weight in cores if weight >= cores[0][1] / 2 and whole[parts == part][0] == home]
-            # One voxel more than was taken, as distances are to voxel centres.
-            keep |= organ & _within(np.isin(parts, chosen), _BRIDGE_MM + max(grid.spacing), grid)
+            keep |= organ & _within(np.isin(parts, chosen), _BRIDGE_MM + _REGROWTH_MM, grid)
         elif thin := _heaviest(whole, kidney, side):
             keep |= whole == thin[0][0]
     return keep

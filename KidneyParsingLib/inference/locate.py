@@ -16,6 +16,8 @@ from .grid import Box, Grid
 # Smallest evidence for a kidney after erosion by one voxel, which takes about half of a small kidney.
 MIN_CORE_ML = 5.0
 _THRESHOLDS = (0.5, 0.8, 0.95)
+# A quarter of a kidney at least is parenchyma, 25 HU or more even without contrast; water and ascites are not.
+_MIN_KIDNEY_HU = 20.0
 # Kidneys lie at about the same level, the right one a little lower.
 _USUAL_LEVEL_MM = 50.0
 _LEVEL_PRICE_ML_PER_MM = 2.0
@@ -66,15 +68,16 @@ def find_midline(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> Midline:
     return Midline(grid.origin[2] + grid.spacing[0] * heights, grid.origin[0] + grid.spacing[2] * smooth)
 
 
-def find_kidneys(logits: np.ndarray, grid: Grid, midline: Midline) -> list[LocatedKidney]:
+def find_kidneys(logits: np.ndarray, hu: np.ndarray, grid: Grid, midline: Midline) -> list[LocatedKidney]:
     """At most one kidney a side: the most credible pair (or single one) of the plausible components.
 
-    A kidney that touches something alike (spleen, bowel with contrast) makes a component too large to be one; so
-    components are parted by erosion, and looked for at several thresholds.
+    `logits` (C, z, y, x) and `hu` (z, y, x) lie on `grid`. A kidney that touches something alike (spleen, bowel with
+    contrast) makes a component too large to be one; so components are parted by erosion, and looked for at several
+    thresholds.
     """
     exponent = np.exp(logits - logits.max(0))
     probability = exponent[_KIDNEY] / exponent.sum(0)
-    found = [k for threshold in _THRESHOLDS for k in _components(probability, threshold, grid, midline)]
+    found = [k for threshold in _THRESHOLDS for k in _components(probability, threshold, hu, grid, midline)]
     sides = [[None, *(k for k in found if k.side == side)] for side in (RIGHT, LEFT)]
     return [kidney for kidney in max(product(*sides), key=_credibility) if kidney is not None]
 
@@ -88,7 +91,9 @@ def _credibility(pair: tuple[LocatedKidney | None, LocatedKidney | None]) -> flo
     return evidence - _LEVEL_PRICE_ML_PER_MM * max(0.0, apart - _USUAL_LEVEL_MM)
 
 
-def _components(probability: np.ndarray, threshold: float, grid: Grid, midline: Midline) -> list[LocatedKidney]:
+def _components(
+    probability: np.ndarray, threshold: float, hu: np.ndarray, grid: Grid, midline: Midline
+) -> list[LocatedKidney]:
     """The plausible components of an eroded probability map, each grown back by the erosion."""
     cores = ndimage.binary_erosion(probability > threshold)
     parts = cc3d.connected_components(cores, connectivity=6)
@@ -97,7 +102,7 @@ def _components(probability: np.ndarray, threshold: float, grid: Grid, midline: 
     for part in np.flatnonzero(evidence[1:] >= MIN_CORE_ML) + 1:
         for mask in _halves(parts == part, grid, midline):
             box = grid.box_of(mask).grown(grid.spacing[::-1], grid.spacing[::-1])
-            if _is_plausible(box, midline):
+            if _is_plausible(box, midline) and np.percentile(hu[mask], 75) >= _MIN_KIDNEY_HU:
                 side = RIGHT if box.center[0] < midline.at(box.center[2]) else LEFT
                 found.append(LocatedKidney(side, box, float(evidence[part] * mask.sum() / (parts == part).sum())))
     return found

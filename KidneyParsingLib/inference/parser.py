@@ -68,7 +68,7 @@ class KidneyParser:
         hu = resampled(volume, grid)
         logits = predict_logits(self.locator, self.locator_config, hu, self.device)
         midline = find_midline(logits.argmax(0), hu, grid)
-        return find_kidneys(logits, grid, midline), midline
+        return find_kidneys(logits, hu, grid, midline), midline
 
     def _predict(
         self, volume: Volume, kidneys: list[LocatedKidney], midline: Midline, progress: Progress

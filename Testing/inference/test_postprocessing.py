@@ -15,6 +15,8 @@ from KidneyParsingLib.volumes.volume import Volume
 LABEL = {s: structure(s).label for s in ("kidney", "tumor", "artery", "vein", "ureter", "cyst")}
 GRID = Grid(np.array([-198.0, -148.0, 2.0]), (4.0, 4.0, 4.0), (60, 75, 100))
 
+SOFT_TISSUE = np.full(GRID.size, 40.0)
+
 
 def box(center: tuple[int, ...], half: int, shape: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slice(max(0, c - half), min(n, c + half)) for c, n in zip(center, shape, strict=True))
@@ -33,7 +35,7 @@ def test_two_kidneys_get_the_sides_of_the_patient() -> None:
     logits = locator_logits(spine=((30, 45, 50), 5), kidney=((30, 45, 30), 6), kidney_=((30, 45, 70), 6))
     midline = find_midline(logits.argmax(0), np.zeros(GRID.size), GRID)
     assert midline.at(100.0) == pytest.approx(GRID.origin[0] + 4 * 49.5, abs=0.1)
-    kidneys = {k.side: k for k in find_kidneys(logits, GRID, midline)}
+    kidneys = {k.side: k for k in find_kidneys(logits, SOFT_TISSUE, GRID, midline)}
     assert set(kidneys) == {RIGHT, LEFT}
     assert kidneys[RIGHT].box.center[0] < kidneys[LEFT].box.center[0]
     assert kidneys[RIGHT].ml == pytest.approx(10**3 * 0.064, rel=0.1)  # after erosion by a voxel
@@ -44,20 +46,20 @@ def test_a_single_kidney_of_a_shifted_patient_keeps_its_side() -> None:
     """The kidney is in the left half of the image but right of the spine."""
     logits = locator_logits(spine=((30, 45, 85), 5), kidney=((30, 45, 66), 6))
     midline = find_midline(logits.argmax(0), np.zeros(GRID.size), GRID)
-    assert [k.side for k in find_kidneys(logits, GRID, midline)] == [RIGHT]
+    assert [k.side for k in find_kidneys(logits, SOFT_TISSUE, GRID, midline)] == [RIGHT]
 
 
 def test_specks_and_things_far_from_the_spine_are_no_kidneys() -> None:
     logits = locator_logits(spine=((30, 45, 50), 4), kidney=((30, 45, 35), 2), kidney_=((30, 45, 95), 6))
     midline = find_midline(logits.argmax(0), np.zeros(GRID.size), GRID)
-    assert find_kidneys(logits, GRID, midline) == []
+    assert find_kidneys(logits, SOFT_TISSUE, GRID, midline) == []
 
 
 def test_a_kidney_that_a_weak_bridge_joins_to_something_huge_is_still_found() -> None:
     logits = locator_logits(spine=((30, 45, 50), 4), kidney=((30, 45, 30), 6))
     kidney = LOCATOR_CLASSES.index("kidney")
     logits[kidney, 5:55, 10:70, 14:24] = 5.5  # a mass beside it, seen as kidney with little more than half
-    kidneys = find_kidneys(logits, GRID, find_midline(logits.argmax(0), np.zeros(GRID.size), GRID))
+    kidneys = find_kidneys(logits, SOFT_TISSUE, GRID, find_midline(logits.argmax(0), np.zeros(GRID.size), GRID))
     assert [k.side for k in kidneys] == [RIGHT]
     assert kidneys[0].box.high - kidneys[0].box.low == pytest.approx([48.0] * 3)
 
@@ -65,7 +67,7 @@ def test_a_kidney_that_a_weak_bridge_joins_to_something_huge_is_still_found() ->
 def test_of_two_candidates_the_one_at_the_other_kidney_s_level_is_taken() -> None:
     logits = locator_logits(spine=((30, 45, 50), 4), kidney=((45, 45, 30), 7), kidney_=((44, 45, 70), 6))
     logits[(LOCATOR_CLASSES.index("kidney"), *box((9, 45, 70), 8, GRID.size))] = 10  # larger, in the pelvis
-    kidneys = {k.side: k for k in find_kidneys(logits, GRID, find_midline(logits.argmax(0), np.zeros(GRID.size), GRID))}
+    kidneys = {k.side: k for k in find_kidneys(logits, SOFT_TISSUE, GRID, find_midline(logits.argmax(0), np.zeros(GRID.size), GRID))}
     assert kidneys[LEFT].box.center[2] == pytest.approx(GRID.origin[2] + 4 * 43.5)
 
 
@@ -73,7 +75,15 @@ def test_a_horseshoe_kidney_is_found_as_its_two_halves() -> None:
     logits = locator_logits(spine=((30, 55, 50), 5), kidney=((30, 45, 34), 7), kidney_=((30, 45, 66), 7))
     logits[LOCATOR_CLASSES.index("kidney"), 26:32, 40:46, 30:70] = 10
     midline = find_midline(logits.argmax(0), np.zeros(GRID.size), GRID)
-    assert {k.side for k in find_kidneys(logits, GRID, midline)} == {RIGHT, LEFT}
+    assert {k.side for k in find_kidneys(logits, SOFT_TISSUE, GRID, midline)} == {RIGHT, LEFT}
+
+
+def test_what_is_as_dark_as_water_is_no_kidney() -> None:
+    logits = locator_logits(spine=((30, 45, 50), 5), kidney=((30, 45, 30), 6), kidney_=((30, 45, 70), 6))
+    hu = SOFT_TISSUE.copy()
+    hu[:, :, :50] = 5
+    midline = find_midline(logits.argmax(0), hu, GRID)
+    assert [k.side for k in find_kidneys(logits, hu, GRID, midline)] == [LEFT]
 
 
 def test_without_a_spine_the_body_s_middle_serves() -> None:
