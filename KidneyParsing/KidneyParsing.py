@@ -5,9 +5,14 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-import vtk
-
 import slicer
+import vtk
+from KidneyParsingModuleLib.Dependencies import ensureDependencies
+from KidneyParsingModuleLib.ResultImporter import ImportedSegmentation, ResultError, importSegmentation
+from KidneyParsingModuleLib.RunListener import RunListener
+from KidneyParsingModuleLib.RunPanel import RunPanel
+from KidneyParsingModuleLib.SegmentationRunner import SegmentationRunner
+from KidneyParsingModuleLib.Texts import acknowledgementText, helpText
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -19,13 +24,6 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
-
-from KidneyParsingModuleLib.Dependencies import ensureDependencies
-from KidneyParsingModuleLib.ResultImporter import ImportedSegmentation, ResultError, importSegmentation
-from KidneyParsingModuleLib.RunListener import RunListener
-from KidneyParsingModuleLib.RunPanel import RunPanel
-from KidneyParsingModuleLib.SegmentationRunner import SegmentationRunner
-from KidneyParsingModuleLib.Texts import acknowledgementText, helpText
 
 RELOADED_PACKAGES = ("KidneyParsingModuleLib", "KidneyParsingLib")
 
@@ -276,6 +274,7 @@ class KidneyParsingTest(ScriptedLoadableModuleTest):
 
     def _volume(self) -> object:
         import numpy as np
+
         from KidneyParsingLib.volumes.volume import Volume
 
         return Volume(np.zeros((20, 20, 20), np.int16), np.diag([2.0, 2.0, 2.0, 1.0]))

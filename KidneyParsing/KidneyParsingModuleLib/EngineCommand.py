@@ -6,7 +6,6 @@ import shutil
 from dataclasses import dataclass
 
 import qt
-
 import slicer
 from slicer.i18n import tr as _
 

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 
 import qt
-
 from slicer.i18n import tr as _
 
 from KidneyParsingLib.engine.messages import (

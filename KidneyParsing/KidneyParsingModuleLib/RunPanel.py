@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import qt
-
 import slicer
 from slicer.i18n import tr as _
 

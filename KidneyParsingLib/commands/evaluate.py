@@ -6,7 +6,6 @@ import argparse
 import json
 from pathlib import Path
 
-
 _SAME_GRID_MM = 0.01
 
 

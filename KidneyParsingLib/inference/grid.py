@@ -61,7 +61,7 @@ class Grid:
         return affine
 
     def window(self, box: Box, multiple: int = 1) -> tuple[slice, slice, slice]:
-        """Index slices (z, y, x) of the voxels in a box, lengthened to a `multiple` of voxels where the grid has them."""
+        """Index slices (z, y, x) of the voxels in a box, lengthened to a `multiple` where the grid has room."""
         steps = np.asarray(self.spacing[::-1])
         low = np.floor((box.low - self.origin) / steps + 0.5).astype(int)[::-1]
         high = np.ceil((box.high - self.origin) / steps + 0.5).astype(int)[::-1]
@@ -123,7 +123,8 @@ def resampled(volume: Volume, grid: Grid) -> np.ndarray:
 def _block_means(array: np.ndarray, affine: np.ndarray, spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Means over blocks of whole voxels no larger than `spacing`, and their affine; last blocks may be smaller."""
     factors = [
-        max(1, min(int(min(spacing) / mm + 0.05), n)) for mm, n in zip(spacing_of(affine)[::-1], array.shape, strict=True)
+        max(1, min(int(min(spacing) / mm + 0.05), n))
+        for mm, n in zip(spacing_of(affine)[::-1], array.shape, strict=True)
     ]
     starts = [np.arange(0, n, f) for n, f in zip(array.shape, factors, strict=True)]
     sizes = [np.diff(np.append(s, n)).astype(np.float32) for s, n in zip(starts, array.shape, strict=True)]

@@ -41,7 +41,9 @@ def _manifest() -> dict[str, ModelInfo]:
     try:
         entries = json.loads((WEIGHTS_FOLDER / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{WEIGHTS_FOLDER / 'manifest.json'} is missing or damaged; install the package again.") from error
+        raise InputError(
+            f"{WEIGHTS_FOLDER / 'manifest.json'} is missing or damaged; install the package again."
+        ) from error
     return {e["name"]: ModelInfo(**e | {"structures": tuple(e["structures"])}) for e in entries}
 
 

@@ -12,8 +12,7 @@ from vtk.util import numpy_support
 from ..errors import InputError
 
 NO_OPENGL = (
-    "There is no OpenGL for pictures; on Debian or Ubuntu install it with: "
-    "apt install libegl1 libgl1 libgl1-mesa-dri"
+    "There is no OpenGL for pictures; on Debian or Ubuntu install it with: apt install libegl1 libgl1 libgl1-mesa-dri"
 )
 
 

@@ -20,6 +20,8 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[str, 
     """Writes tensors and string notes to `path` atomically."""
     unfinished = path.with_name(path.name + ".part")
     save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, unfinished, metadata=notes)
+    # safetensors makes files that only their owner can read, which an installed extension's users are not.
+    unfinished.chmod(0o644)
     os.replace(unfinished, path)
 
 

@@ -45,7 +45,9 @@ class NetworkConfig:
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
-def _ba_net(features: tuple[int, ...], spacing: tuple, patch: tuple, clip: tuple, mean: float, std: float) -> NetworkConfig:
+def _ba_net(
+    features: tuple[int, ...], spacing: tuple, patch: tuple, clip: tuple, mean: float, std: float
+) -> NetworkConfig:
     return NetworkConfig("ba_net", STRUCTURE_CLASSES, features, spacing, patch, clip, mean, std)
 
 

@@ -10,7 +10,15 @@ import numpy as np
 
 from ..anatomy import LEFT, RIGHT
 from .atlas import (
-    SPL_AORTA, SPL_CAVA, SPL_HILUM, SPL_KIDNEY, SPL_URETER, kidney_cases, kidney_shapes, spl_labels, spl_tissues
+    SPL_AORTA,
+    SPL_CAVA,
+    SPL_HILUM,
+    SPL_KIDNEY,
+    SPL_URETER,
+    kidney_cases,
+    kidney_shapes,
+    spl_labels,
+    spl_tissues,
 )  # fmt: skip
 from .body import fill_body
 from .fields import rotation, warp_labels

@@ -160,8 +160,10 @@ def _thick_slices(volume: torch.Tensor, thickness: float) -> torch.Tensor:
         return volume
     count = max(2, round(volume.shape[0] / thickness))
     stack = volume.movedim(0, -1)[None]
-    thick = F.interpolate(stack.flatten(1, 2), size=count, mode="area") if thickness >= 2 else (
-        F.interpolate(stack.flatten(1, 2), size=count, mode="linear", align_corners=False)
+    thick = (
+        F.interpolate(stack.flatten(1, 2), size=count, mode="area")
+        if thickness >= 2
+        else (F.interpolate(stack.flatten(1, 2), size=count, mode="linear", align_corners=False))
     )
     back = F.interpolate(thick, size=volume.shape[0], mode="linear", align_corners=False)
     return back.view(volume.shape[1], volume.shape[2], volume.shape[0]).movedim(-1, 0)

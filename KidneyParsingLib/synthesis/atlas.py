@@ -49,7 +49,9 @@ SPL_AORTA, SPL_CAVA = 7, 8
 
 def _read(path: Path) -> sitk.Image:
     if not path.is_file():
-        raise InputError(f"{path} is missing; give the folder that holds it (docs/training.md says where it comes from).")
+        raise InputError(
+            f"{path} is missing; give the folder that holds it (docs/training.md says where it comes from)."
+        )
     return sitk.ReadImage(str(path))
 
 
@@ -107,5 +109,7 @@ def kidney_shapes(path: Path, spacing: float) -> list[KidneyShape]:
         return []
     boxes = {part: ndimage.find_objects((parts == part).astype(np.uint8))[0] for part in large}
     right, left = sorted(large, key=lambda part: boxes[part][2].start)
-    return [KidneyShape(np.where(parts == part, array, 0)[boxes[part]], side, path.name[:10])
-            for part, side in ((right, RIGHT), (left, LEFT))]
+    return [
+        KidneyShape(np.where(parts == part, array, 0)[boxes[part]], side, path.name[:10])
+        for part, side in ((right, RIGHT), (left, LEFT))
+    ]

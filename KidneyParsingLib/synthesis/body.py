@@ -76,7 +76,9 @@ def _grow_spleen(tissues: np.ndarray, spacing: float, rng: np.random.Generator) 
     local = tissues[window]
     away = ndimage.distance_transform_edt(~spleen[window]) * spacing
     uneven = 1 + 0.4 * smooth_noise(local.shape, 25 / spacing, rng)
-    local[(away < rng.uniform(0, 22) * uneven) & np.isin(local, (Tissue.FAT, Tissue.LUNG, Tissue.FLUID))] = Tissue.SPLEEN
+    local[(away < rng.uniform(0, 22) * uneven) & np.isin(local, (Tissue.FAT, Tissue.LUNG, Tissue.FLUID))] = (
+        Tissue.SPLEEN
+    )
 
 
 def _fill_bowel(tissues: np.ndarray, spacing: float, rng: np.random.Generator) -> None:

@@ -18,7 +18,12 @@ def smooth_noise(shape: tuple[int, ...], cell: float, rng: np.random.Generator) 
 
 
 def warp_labels(
-    labels: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...], amplitude: float, cell: float, rng: np.random.Generator
+    labels: np.ndarray,
+    matrix: np.ndarray,
+    shape: tuple[int, ...],
+    amplitude: float,
+    cell: float,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Labels (z, y, x) warped onto a grid of `shape`: centre-to-centre affine plus a smooth random displacement.
 

@@ -16,6 +16,7 @@ _KEPT = (Tissue.BONE, Tissue.MARROW, Tissue.DISC, Tissue.ARTERY, Tissue.VEIN, Ti
 _ORGANS = (Tissue.LIVER, Tissue.SPLEEN, Tissue.PANCREAS, Tissue.BOWEL_WALL, Tissue.BOWEL_FLUID, Tissue.BOWEL_GAS,
            Tissue.BOWEL_CONTRAST, Tissue.STOMACH, Tissue.ADRENAL, Tissue.GALLBLADDER)  # fmt: skip
 
+
 def vary_shape(shape: KidneyShape, spacing: float, rng: np.random.Generator) -> np.ndarray:
     """The shape turned by up to 12 degrees, scaled by 0.85-1.15 and bent, with a margin of 20 mm."""
     margin = round(20 / spacing)
@@ -92,9 +93,7 @@ def _paint_parenchyma(
     return sinus
 
 
-def _sinus(
-    solid: np.ndarray, envelope: np.ndarray, side: str, spacing: float, rng: np.random.Generator
-) -> np.ndarray:
+def _sinus(solid: np.ndarray, envelope: np.ndarray, side: str, spacing: float, rng: np.random.Generator) -> np.ndarray:
     """The hollow of the kidney; where a shape has hardly any, one is carved from the medial side."""
     hollow = envelope & ~solid
     parts = cc3d.connected_components(hollow, connectivity=6)

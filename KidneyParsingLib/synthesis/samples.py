@@ -62,7 +62,7 @@ class MadeSamples(Dataset):
         return normalized(image, self.config), labels
 
     def _center(self, tissues: np.ndarray, factor: int, rng: np.random.Generator) -> np.ndarray:
-        """Near a voxel of what the sample shall show, drawn from `_CENTERS`; the locator always sees a kidney's level."""
+        """Near a voxel of what the sample shall show, drawn from `_CENTERS`; for the locator near a kidney."""
         kinds = KIDNEY_TISSUES if self.is_locator else _CENTERS[rng.choice(len(_CENTERS), p=_CENTER_SHARES)]
         points = _points(tissues, kinds)
         if not len(points):

@@ -13,7 +13,7 @@ from ..inference.sides import to_segments
 from ..volumes.volume import LabelMap, Volume
 from .anatomy_builder import Atlases, make_anatomy
 from .appearance import draw_appearance, paint
-from .tissues import Tissue, VERTEBRA_TISSUES, structure_lookup
+from .tissues import VERTEBRA_TISSUES, Tissue, structure_lookup
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,9 @@ def make_trainer(
     """
     if model not in RECIPES or (model, config_name) not in CONFIGS:
         known = ", ".join(f"{m} ({c})" for m, c in CONFIGS)
-        raise InputError(f"There is no model {model!r} with configuration {config_name!r} to train; choose from: {known}.")
+        raise InputError(
+            f"There is no model {model!r} with configuration {config_name!r} to train; choose from: {known}."
+        )
     recipe, network_config = RECIPES[model], config(model, config_name)
     plan = TrainingPlan(steps=recipe.steps if steps is None else steps, rate=recipe.rate, device=device)
     torch.manual_seed(0)

@@ -50,7 +50,9 @@ def _check_grid(shape: tuple[int, ...], affine: np.ndarray, path: Path) -> None:
     size = np.array(shape[::-1])
     if (size * spacing).max() > _MAX_EXTENT_MM:
         extent = (size * spacing).max()
-        raise InputError(f"{path} is {extent:.0f} mm long, so its spacing is not in mm; export the CT with its spacing.")
+        raise InputError(
+            f"{path} is {extent:.0f} mm long, so its spacing is not in mm; export the CT with its spacing."
+        )
     if size.min() < _MIN_VOXELS or (size * spacing).min() < _MIN_EXTENT_MM:
         voxels = " x ".join(map(str, size))
         extent = " x ".join(f"{mm:.0f}" for mm in size * spacing)

@@ -1,6 +1,6 @@
 """Dice of a released model on made (synthetic) scans by structure and phase, as a Markdown table.
 
-    python Testing/benchmarks/made_scans.py --spl SPL_FOLDER --kidneys KIDNEY_FOLDER [--n 12] [--seed 9001] [--model ba_net]
+    python Testing/benchmarks/made_scans.py --spl SPL_FOLDER --kidneys KIDNEY_FOLDER --n 12 --seed 9001
 
 The scans' seeds are not those of the training, but their kidneys come from the same atlas.
 """

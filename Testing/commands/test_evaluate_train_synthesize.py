@@ -56,7 +56,11 @@ def test_evaluate_merges_the_sides_of_a_segmentation(tmp_path: Path, capsys: pyt
     ],
 )
 def test_bad_arguments_give_one_sentence(
-    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     labels(tmp_path / "b.nii.gz", [1, 0])
@@ -96,7 +100,9 @@ def test_train_and_release_on_a_drawn_anatomy(model: str, drawn_anatomies: Path,
     load_network(tmp_path / "weights" / entry["weights"], entry["sha256"])
 
 
-def test_synthesize_then_train_then_release(shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_synthesize_then_train_then_release(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Two anatomies, two steps: the whole way from the atlas to a weights file with its manifest."""
     spl = str(shared_data / "spl_atlas")
     assert main(["synthesize", str(tmp_path / "anatomies"), "--anatomies", "--spl", spl]) == 0

@@ -86,7 +86,9 @@ def test_bounds_are_the_outer_borders_of_the_voxels() -> None:
 
 def test_index_window_covers_the_box() -> None:
     affine = make_affine((2.0, 2.0, 5.0), (-50.0, -50.0, 0.0), FLIP)
-    window = index_window(affine, (30, 60, 60), Box(np.array([-100.0, 0.0, -60.0]), np.array([-80.0, 20.0, -40.0])), margin=0)
+    window = index_window(
+        affine, (30, 60, 60), Box(np.array([-100.0, 0.0, -60.0]), np.array([-80.0, 20.0, -40.0])), margin=0
+    )
     corners = np.linalg.inv(affine) @ np.array([[-100.0, 0, -60, 1], [-80.0, 20, -40, 1]]).T
     for axis, row in zip(window, corners[:3][::-1], strict=True):
         assert row.min() - 1 <= axis.start <= row.min() and row.max() < axis.stop <= row.max() + 2

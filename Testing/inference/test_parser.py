@@ -25,10 +25,15 @@ def test_the_sample_s_structures_are_found(sample_result: LabelMap, sample_truth
         assert scores[name] >= floor, scores
 
 
-def test_the_sample_s_volumes_are_those_of_its_truth(sample_result: LabelMap, sample_truth: np.ndarray, sample_ct: Volume) -> None:
+def test_the_sample_s_volumes_are_those_of_its_truth(
+    sample_result: LabelMap, sample_truth: np.ndarray, sample_ct: Volume
+) -> None:
     voxel = float(np.prod(sample_ct.spacing)) / 1000
     organ = [structure(name).label for name in ("kidney", "tumor", "cyst")]
-    for side, half in (("right", np.s_[:, :, : sample_truth.shape[2] // 2]), ("left", np.s_[:, :, sample_truth.shape[2] // 2 :])):
+    for side, half in (
+        ("right", np.s_[:, :, : sample_truth.shape[2] // 2]),
+        ("left", np.s_[:, :, sample_truth.shape[2] // 2 :]),
+    ):
         truth = np.isin(sample_truth[half], organ).sum() * voxel
         found = np.isin(sample_result.structure_labels()[half], organ).sum() * voxel
         assert found == pytest.approx(truth, rel=0.25), side

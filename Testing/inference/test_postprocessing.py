@@ -67,7 +67,10 @@ def test_a_kidney_that_a_weak_bridge_joins_to_something_huge_is_still_found() ->
 def test_of_two_candidates_the_one_at_the_other_kidney_s_level_is_taken() -> None:
     logits = locator_logits(spine=((30, 45, 50), 4), kidney=((45, 45, 30), 7), kidney_=((44, 45, 70), 6))
     logits[(LOCATOR_CLASSES.index("kidney"), *box((9, 45, 70), 8, GRID.size))] = 10  # larger, in the pelvis
-    kidneys = {k.side: k for k in find_kidneys(logits, SOFT_TISSUE, GRID, find_midline(logits.argmax(0), np.zeros(GRID.size), GRID))}
+    kidneys = {
+        k.side: k
+        for k in find_kidneys(logits, SOFT_TISSUE, GRID, find_midline(logits.argmax(0), np.zeros(GRID.size), GRID))
+    }
     assert kidneys[LEFT].box.center[2] == pytest.approx(GRID.origin[2] + 4 * 43.5)
 
 
@@ -208,7 +211,9 @@ def test_bowel_that_hangs_on_a_kidney_by_a_thin_bridge_is_cut_off(a_scene: tuple
     assert (result[:, 18:] != labels[:, 18:]).mean() < 1e-3
 
 
-def test_a_spleen_taken_for_tumor_goes_and_a_kidney_that_is_mostly_tumor_stays(a_scene: tuple[np.ndarray, Grid]) -> None:
+def test_a_spleen_taken_for_tumor_goes_and_a_kidney_that_is_mostly_tumor_stays(
+    a_scene: tuple[np.ndarray, Grid],
+) -> None:
     labels, grid = a_scene
     z, y, x = np.ogrid[:60, :60, :120]
     ill = labels.copy()

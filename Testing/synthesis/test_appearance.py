@@ -71,7 +71,8 @@ def test_the_same_seed_paints_the_same_scan(a_half_space: torch.Tensor) -> None:
 def test_phases_enhance_what_they_should() -> None:
     """Means over many draws: cortex over medulla in the arterial phase, urine bright in the excretory one only."""
     mean = {
-        phase: np.mean([draw_appearance(np.random.default_rng(s), phase).mean_hu for s in range(60)], 0) for phase in PHASES
+        phase: np.mean([draw_appearance(np.random.default_rng(s), phase).mean_hu for s in range(60)], 0)
+        for phase in PHASES
     }
     assert mean["arterial"][Tissue.CORTEX] > mean["arterial"][Tissue.MEDULLA] + 40
     assert mean["arterial"][Tissue.ARTERY] > mean["arterial"][Tissue.VEIN] + 50

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from KidneyParsingLib.synthesis.fields import closed, dilated, paint_tube, rotation, smooth_noise, spline_path, warp_labels
+from KidneyParsingLib.synthesis.fields import (
+    closed,
+    dilated,
+    paint_tube,
+    rotation,
+    smooth_noise,
+    spline_path,
+    warp_labels,
+)
 
 
 def ball(size: int, radius: float) -> np.ndarray:

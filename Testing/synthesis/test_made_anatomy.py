@@ -46,7 +46,9 @@ def test_volumes_are_those_of_an_adult(an_anatomy: np.ndarray) -> None:
 
 def test_the_liver_is_on_the_right_and_the_spine_behind(an_anatomy: np.ndarray) -> None:
     """x runs to the patient's left, y to the back, z up."""
-    center = {t: np.argwhere(an_anatomy == t).mean(0) for t in (Tissue.LIVER, Tissue.SPLEEN, Tissue.MARROW, Tissue.ARTERY)}
+    center = {
+        t: np.argwhere(an_anatomy == t).mean(0) for t in (Tissue.LIVER, Tissue.SPLEEN, Tissue.MARROW, Tissue.ARTERY)
+    }
     assert center[Tissue.LIVER][2] < center[Tissue.MARROW][2] < center[Tissue.SPLEEN][2]
     assert center[Tissue.MARROW][1] > center[Tissue.ARTERY][1]
 

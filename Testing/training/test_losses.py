@@ -9,7 +9,13 @@ import torch
 
 from KidneyParsingLib.networks.ba_net import BANetOutput
 from KidneyParsingLib.training.losses import (
-    ba_net_loss, boundary_labels, deep_supervision_weights, downsampled, joint_loss, one_hot, plain_loss
+    ba_net_loss,
+    boundary_labels,
+    deep_supervision_weights,
+    downsampled,
+    joint_loss,
+    one_hot,
+    plain_loss,
 )  # fmt: skip
 
 
@@ -65,11 +71,16 @@ def test_ba_net_loss_is_the_weighted_sum_over_scales_with_the_boundary_of_each_s
     torch.manual_seed(0)
     labels = torch.randint(0, 3, (1, 4, 4, 4))
     output = BANetOutput(
-        [torch.randn(1, 3, 4, 4, 4), torch.randn(1, 3, 2, 2, 2)], [torch.randn(1, 3, 4, 4, 4), torch.randn(1, 3, 2, 2, 2)]
+        [torch.randn(1, 3, 4, 4, 4), torch.randn(1, 3, 2, 2, 2)],
+        [torch.randn(1, 3, 4, 4, 4), torch.randn(1, 3, 2, 2, 2)],
     )
     coarse = labels[:, ::2, ::2, ::2]
-    expected = 2 / 3 * (joint_loss(output.segmentation[0], labels) + joint_loss(output.boundary[0], boundary_labels(labels)))
-    expected += 1 / 3 * (joint_loss(output.segmentation[1], coarse) + joint_loss(output.boundary[1], boundary_labels(coarse)))
+    expected = (
+        2 / 3 * (joint_loss(output.segmentation[0], labels) + joint_loss(output.boundary[0], boundary_labels(labels)))
+    )
+    expected += (
+        1 / 3 * (joint_loss(output.segmentation[1], coarse) + joint_loss(output.boundary[1], boundary_labels(coarse)))
+    )
     assert ba_net_loss(output, labels).item() == pytest.approx(expected.item())
 
 
