@@ -50,7 +50,7 @@ class KidneyParsingParameterNode:
     outputSegmentation - The latest result.
     modelName - Name of the network; empty for the default one.
     device - What computes.
-    averageMirrored - Whether to average over mirrored copies of the CT.
+    averageMirrored - Whether to average with the mirrored CT.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode

@@ -26,8 +26,8 @@ class Recipe:
 
 
 RECIPES = {
-    "locator": Recipe(plain_loss, steps=3000, rate=2e-3),
-    "ba_net": Recipe(ba_net_loss, steps=4000, rate=1e-3),
+    "locator": Recipe(plain_loss, steps=4600, rate=2e-3),
+    "ba_net": Recipe(ba_net_loss, steps=4300, rate=1e-3),
 }
 
 
