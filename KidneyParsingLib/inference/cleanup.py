@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..anatomy import structure
 from .grid import Grid
-from .locate import Midline
+from .locate import Midline, right_of_midline
 
 _KIDNEY = structure("kidney").label
 _LESIONS = tuple(structure(name).label for name in ("tumor", "cyst"))
@@ -20,8 +20,6 @@ _ORGAN = (_KIDNEY, *_LESIONS)
 MIN_KIDNEY_ML = 5.0
 # Smallest component that is kept of each structure.
 MIN_ML = {"tumor": 0.5, "cyst": 0.5, "artery": 0.3, "vein": 0.5, "ureter": 0.1}
-
-
 # What hangs on a kidney by a bridge thinner than twice this is not kidney (bowel with contrast, spleen). Thicker than
 # most bridges and thinner than a normal kidney; chosen on real CT (docs/results.md).
 _BRIDGE_MM = 7.0
@@ -64,7 +62,7 @@ def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midl
     parts = cc3d.connected_components(core, connectivity=26)
     keep = np.zeros_like(organ)
     for is_right in (True, False):
-        side = _is_right(grid, midline) == is_right
+        side = right_of_midline(grid, midline) == is_right
         cores = _heaviest(parts, kidney, side)
         if cores:
             home = whole[parts == cores[0][0]][0]
@@ -73,13 +71,6 @@ def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midl
         elif thin := _heaviest(whole, kidney, side):
             keep |= whole == thin[0][0]
     return keep
-
-
-def _is_right(grid: Grid, midline: Midline) -> np.ndarray:
-    """Mask (z, 1, x) of the grid's voxels right of the midline."""
-    z = grid.origin[2] + grid.spacing[0] * np.arange(grid.size[0])
-    x = grid.origin[0] + grid.spacing[2] * np.arange(grid.size[2])
-    return (x[None, :] < midline.at(z)[:, None])[:, None, :]
 
 
 def _heaviest(parts: np.ndarray, kidney: np.ndarray, side: np.ndarray) -> list[tuple[int, float]]:
@@ -112,11 +103,11 @@ def _touching(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
 def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:
     """The labels (z, y, x) without implausible components.
 
-    Of kidney with its lesions, at most the two largest components of at least 5 ml stay (a lesion apart from them is
-    dropped); of the other structures, components that reach `MIN_ML`.
+    Of kidney with its lesions, components of at least 5 ml stay (a smaller lesion apart from them is dropped); of the
+    other structures, components that reach `MIN_ML`.
     """
     kept = labels.copy()
-    organ = _largest(np.isin(labels, _ORGAN), MIN_KIDNEY_ML / voxel_ml, most=2)
+    organ = _largest(np.isin(labels, _ORGAN), MIN_KIDNEY_ML / voxel_ml)
     kept[np.isin(labels, _ORGAN) & ~organ] = 0
     for name, ml in MIN_ML.items():
         label = structure(name).label

@@ -52,6 +52,13 @@ class LocatedKidney:
     ml: float
 
 
+def right_of_midline(grid: Grid, midline: Midline) -> np.ndarray:
+    """Mask (z, 1, x), to be broadcast, of a grid's voxels on the patient's right of the midline."""
+    z = grid.origin[2] + grid.spacing[0] * np.arange(grid.size[0])
+    x = grid.origin[0] + grid.spacing[2] * np.arange(grid.size[2])
+    return (x[None, :] < midline.at(z)[:, None])[:, None, :]
+
+
 def find_midline(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> Midline:
     """The spine's centre line, smoothed over 80 mm; the middle of the body where no spine is seen."""
     mask = labels == _SPINE
@@ -110,9 +117,7 @@ def _components(
 
 def _halves(mask: np.ndarray, grid: Grid, midline: Midline) -> list[np.ndarray]:
     """A component cut at the midline if a good part of it lies on either side (horseshoe kidney), else as it is."""
-    z = grid.origin[2] + grid.spacing[0] * np.arange(grid.size[0])
-    x = grid.origin[0] + grid.spacing[2] * np.arange(grid.size[2])
-    right = mask & (x[None, :] < midline.at(z)[:, None])[:, None, :]
+    right = mask & right_of_midline(grid, midline)
     share = right.sum() / mask.sum()
     return [right, mask & ~right] if CROSSING_SHARE < share < 1 - CROSSING_SHARE else [mask]
 

@@ -35,7 +35,7 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 
 
 def save_network(path: Path, network: nn.Module, config: NetworkConfig, notes: dict[str, str] | None = None) -> None:
-    """Writes a network with its config; float16, which changes no label we measured and halves the file."""
+    """Writes a network with its config; weights become float16, which halves the file."""
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
     save_tensors(path, tensors, {"config": config.to_json(), **(notes or {})})
 
