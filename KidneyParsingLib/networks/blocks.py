@@ -2,22 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import torch
+import torch.nn.functional as F
 from torch import nn
+
+NEGATIVE_SLOPE = 0.01
+
+
+class InstanceNorm(nn.InstanceNorm3d):
+    """Affine instance normalisation, faster than torch's in training on a CPU with one sample a batch.
+
+    torch's own gives up the channels-last layout, which every convolution after it has to restore. For one sample batch
+    normalisation by the batch's statistics is the same thing and keeps the layout; on a CPU its plain float32 sums are
+    good enough for a training patch but not for a whole CT, so inference does without it.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, D, H, W) normalised per sample and channel."""
+        if self.training and x.shape[0] == 1 and x.device.type == "cpu":
+            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        return super().forward(x)
 
 
 def conv_norm(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     """3x3x3 convolution, instance normalisation, leaky ReLU (nnU-Net's block, 10.1038/s41592-020-01008-z)."""
     return nn.Sequential(
         nn.Conv3d(in_channels, out_channels, 3, stride, padding=1),
-        nn.InstanceNorm3d(out_channels, affine=True),
-        nn.LeakyReLU(0.01, inplace=True),
+        InstanceNorm(out_channels),
+        nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
     )
 
 
 def double_conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     """Two `conv_norm`s; the first one has the stride."""
     return nn.Sequential(conv_norm(in_channels, out_channels, stride), conv_norm(out_channels, out_channels))
+
+
+class ResidualBlock(nn.Module):
+    """conv3, norm, leaky ReLU, conv3, norm; the input is added before the last leaky ReLU (He et al. 2016, 1512.03385).
+
+    Where width or resolution changes the shortcut is a 1x1x1 convolution and a norm, as in nnU-Net.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.first = conv_norm(in_channels, out_channels, stride)
+        self.second = conv_norm(out_channels, out_channels)[:2]
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv3d(in_channels, out_channels, 1, stride, bias=False),
+                InstanceNorm(out_channels),
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, in, D, H, W) -> (B, out, D, H, W), sizes divided by the stride."""
+        return F.leaky_relu(self.second(self.first(x)) + self.shortcut(x), NEGATIVE_SLOPE, inplace=True)
+
+
+class SqueezeExcitation(nn.Module):
+    """Channel gates in (0, 1) from the channels' means (Hu et al. 2018, 1709.01507).
+
+    The bottleneck has 1/16 of the channels as there, but at least 4, which our narrow networks need.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = max(4, channels // 16)
+        self.gates = nn.Sequential(
+            nn.Linear(channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, channels), nn.Sigmoid()
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Every channel times its gate; the shape stays."""
+        return x * self.gates(x.mean((2, 3, 4)))[:, :, None, None, None]
 
 
 class Encoder(nn.Module):
@@ -49,3 +113,50 @@ class Up(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, in, D, H, W) -> (B, out, 2D, 2H, 2W)."""
         return self.up(x)
+
+
+def upsampled(x: torch.Tensor, factor: int = 2) -> torch.Tensor:
+    """Trilinear upsampling of (B, C, D, H, W) by `factor`, in the precision of `x`."""
+    return F.interpolate(x, scale_factor=float(factor), mode="trilinear").to(x.dtype)
+
+
+class PoolingEncoder(nn.Module):
+    """3D U-Net's encoder (Cicek et al. 2016, 1606.06650): one `double_conv` a level, 2x2x2 max pooling in between."""
+
+    def __init__(self, in_channels: int, features: tuple[int, ...]) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(double_conv(a, b) for a, b in pairwise((in_channels, *features)))
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Feature maps from full resolution to the coarsest."""
+        maps = [self.levels[0](x)]
+        for level in self.levels[1:]:
+            maps.append(level(F.max_pool3d(maps[-1], 2)))
+        return maps
+
+
+class UNet(nn.Module):
+    """An encoder and its decoder: per level `Up`, concatenation of the encoder's skip and `block(inputs, outputs)`.
+
+    `encoder` gives feature maps of widths `features` from fine to coarse. What becomes of the decoder's maps is left
+    to the networks that are built on this one.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        features: tuple[int, ...],
+        block: Callable[[int, int], nn.Module] = double_conv,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.ups = nn.ModuleList(Up(below, width) for below, width in pairwise(features[::-1]))
+        self.blocks = nn.ModuleList(block(2 * width, width) for width in features[-2::-1])
+
+    def decode(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The decoder's feature maps, finest first; the last one is the encoder's coarsest."""
+        *skips, features = self.encoder(x)
+        maps = [features]
+        for up, block, skip in zip(self.ups, self.blocks, reversed(skips), strict=True):
+            maps.insert(0, block(torch.cat([up(maps[0]), skip], 1)))
+        return maps

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
-from .blocks import Encoder, Up, double_conv
+from .blocks import Encoder, UNet, double_conv
 
 
-class PlainUNet(nn.Module):
-    """U-Net for (B, 1, D, H, W) input whose sizes are multiples of `2 ** (len(features) - 1)`."""
+class SupervisedUNet(UNet):
+    """U-Net with a 1x1x1 head on the finest decoder map and, with `deep_supervision`, one on every coarser one."""
 
-    def __init__(self, num_classes: int, features: tuple[int, ...], in_channels: int = 1) -> None:
-        super().__init__()
-        self.encoder = Encoder(in_channels, features)
-        steps = list(zip(features[:0:-1], features[-2::-1], strict=True))
-        self.ups = nn.ModuleList(Up(below, width) for below, width in steps)
-        self.blocks = nn.ModuleList(double_conv(2 * width, width) for _, width in steps)
+    def __init__(
+        self,
+        encoder: nn.Module,
+        features: tuple[int, ...],
+        num_classes: int,
+        deep_supervision: bool,
+        block: Callable[[int, int], nn.Module] = double_conv,
+    ) -> None:
+        super().__init__(encoder, features, block)
         self.head = nn.Conv3d(features[0], num_classes, 1)
+        coarser = features[1:-1] if deep_supervision else ()
+        self.auxiliary_heads = nn.ModuleList(nn.Conv3d(width, num_classes, 1) for width in coarser)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits (B, classes, D, H, W)."""
-        *skips, features = self.encoder(x)
-        for up, block, skip in zip(self.ups, self.blocks, reversed(skips), strict=True):
-            features = block(torch.cat([up(features), skip], 1))
-        return self.head(features)
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Logits (B, classes, d, h, w) of every supervised decoder scale, finest first."""
+        # Fewer heads than maps: the encoder's coarsest map never has one.
+        heads = (self.head, *self.auxiliary_heads)
+        return [head(features) for head, features in zip(heads, self.decode(x), strict=False)]
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
-        """The same logits: every network has this method for inference."""
-        return self.forward(x)
+        """Logits (B, classes, D, H, W) of the finest scale."""
+        return self.head(self.decode(x)[0])
+
+
+class PlainUNet(SupervisedUNet):
+    """U-Net for (B, 1, D, H, W) input whose sizes are multiples of `2 ** (len(features) - 1)`.
+
+    Two convolutions a level in encoder and decoder, strided convolutions down, transposed ones up.
+    """
+
+    def __init__(
+        self, num_classes: int, features: tuple[int, ...], in_channels: int = 1, deep_supervision: bool = False
+    ) -> None:
+        super().__init__(Encoder(in_channels, features), features, num_classes, deep_supervision)

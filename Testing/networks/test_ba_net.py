@@ -111,4 +111,4 @@ def test_every_config_is_built_for_its_own_patch(model: str, name: str) -> None:
     with torch.device("meta"):
         network = build(network_config)
         logits = network.predict(torch.empty(1, 1, *network_config.patch))
-    assert logits.shape == (1, len(network_config.classes), *network_config.patch)
+    assert logits.shape == (1, network_config.outputs, *network_config.patch)
