@@ -51,6 +51,7 @@ def _make_anatomies(arguments: argparse.Namespace, atlases: Atlases, seeds: rang
 
 def _make_scans(arguments: argparse.Namespace, atlases: Atlases, seeds: range) -> None:
     from ..synthesis.scan import ScanPlan, make_scan
+    from ..training.data.made import write_dataset_json
     from ..volumes.writing import write_label_map, write_volume
 
     for folder in ("imagesTr", "labelsTr"):
@@ -60,4 +61,5 @@ def _make_scans(arguments: argparse.Namespace, atlases: Atlases, seeds: range) -
         image = arguments.out / "imagesTr" / f"made_{seed:05d}_0000.nii.gz"
         write_volume(volume, image)
         write_label_map(truth, arguments.out / "labelsTr" / f"made_{seed:05d}.nii.gz")
+        write_dataset_json(arguments.out)
         print(image)

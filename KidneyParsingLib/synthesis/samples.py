@@ -6,19 +6,27 @@ it goes on.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils.data import Dataset
 
-from ..networks.configs import NetworkConfig, normalized
+from ..errors import InputError
+from ..inference.network_input import median_filtered
+from ..networks.configs import NetworkConfig, class_of_label
+from ..training.data.sampling import as_sample, draw_center, moved_inside
 from .appearance import draw_appearance, paint
 from .fields import rotation
 from .store import load_anatomy, stored_anatomies
 from .tissues import KIDNEY_TISSUES, Tissue, locator_lookup, structure_lookup
+
+if TYPE_CHECKING:
+    from ..training.schemas import Schema
 
 # Kidneys; vessels and ureters; organs that look like kidneys; anything.
 _CENTERS = (
@@ -31,37 +39,60 @@ _CENTER_SHARES = (0.60, 0.16, 0.19, 0.05)
 
 
 class MadeSamples(Dataset):
-    """`length` samples (image (1, D, H, W) float32 as the network gets it, labels (D, H, W) int64) for one network.
+    """`length` samples for one network: "image" (1, D, H, W) float32 as the network gets it, "labels" (D, H, W) int64
+    class indices, and the schema's extra maps.
 
-    `anatomies` is a folder filled by `synthesis.store`; networks with the locator's classes get its labels.
+    `anatomies` is a folder filled by `synthesis.store`; networks with the locator's classes get its labels. With
+    `schema` it says what patches are centred on, else a mix of kidneys, vessels and what looks like them. Raises
+    InputError if the config's grid is of unequal spacing or resized: made anatomies are painted on cubic voxels.
     """
 
-    def __init__(self, anatomies: Path, config: NetworkConfig, length: int, seed: int = 0) -> None:
+    def __init__(
+        self, anatomies: Path, config: NetworkConfig, length: int, seed: int = 0, schema: Schema | None = None
+    ) -> None:
+        if len(set(config.spacing_mm)) > 1 or any(config.resize):
+            raise InputError(
+                f"Made anatomies cannot be painted on the grid of {config.network} in this configuration; make scans "
+                "with `kidneyparsing synthesize` and train on them with --data ours."
+            )
         self.paths = stored_anatomies(anatomies)
         self.config = config
         self.length = length
         self.seed = seed
+        self.schema = schema
         self.is_locator = "spine" in config.classes
-        self.lookup = torch.from_numpy(locator_lookup() if self.is_locator else structure_lookup())
+        self.lookup = torch.from_numpy(locator_lookup() if self.is_locator else _class_lookup(config.classes))
 
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng((self.seed, index))
         tissues, spacing = _cached(self.paths[rng.integers(len(self.paths))])
         factor = max(1, round(self.config.spacing_mm[0] / spacing))
+        # Painted on voxels of `step` mm; in voxels of the anatomy that is `zoom`.
+        step = self.config.spacing_mm[0] / factor
+        zoom = step / spacing
         size = tuple(n * factor for n in self.config.patch)
-        center = self._center(tissues, factor, rng)
-        patch = _cropped(tissues, center, size, self._turn(rng))
+        center = self._center(tissues, factor * zoom, rng)
+        patch = _cropped(tissues, center, size, self._turn(rng) * zoom)
         if self.is_locator:
             _limit_view(patch, rng)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        image = paint(patch, spacing, draw_appearance(rng), generator, factor)[None]
+        hu = paint(patch, step, draw_appearance(rng), generator, factor)
         labels = _majority(self.lookup[patch.long()], factor, len(self.config.classes))
-        return normalized(image, self.config), labels
+        hu = torch.from_numpy(median_filtered(hu.numpy(), self.config))
+        return as_sample(hu, labels, self.config, self.schema, rng)
 
-    def _center(self, tissues: np.ndarray, factor: int, rng: np.random.Generator) -> np.ndarray:
+    def _center(self, tissues: np.ndarray, factor: float, rng: np.random.Generator) -> np.ndarray:
+        """Where the patch's middle lies, in voxels of the anatomy; a voxel of the patch is `factor` of them wide."""
+        if self.schema is None:
+            return self._mixed_center(tissues, factor, rng)
+        scan = _MadeScan(tissues, self.lookup.numpy())
+        center = draw_center(self.schema, self.config.classes, scan, rng)
+        return moved_inside(center, tissues.shape, tuple(round(n * factor) for n in self.config.patch))
+
+    def _mixed_center(self, tissues: np.ndarray, factor: float, rng: np.random.Generator) -> np.ndarray:
         """Near a voxel of what the sample shall show, drawn from `_CENTERS`; for the locator near a kidney."""
         kinds = KIDNEY_TISSUES if self.is_locator else _CENTERS[rng.choice(len(_CENTERS), p=_CENTER_SHARES)]
         points = _points(tissues, kinds)
@@ -77,6 +108,33 @@ class MadeSamples(Dataset):
         return rotation(angles) * (flip / scale)
 
 
+@dataclass(frozen=True)
+class _MadeScan:
+    """A made anatomy's voxels by class; `lookup` is the class of every tissue. The air around the body is no background
+    to learn from."""
+
+    tissues: np.ndarray
+    lookup: np.ndarray
+
+    def class_point(self, index: int, rng: np.random.Generator) -> np.ndarray | None:
+        kinds = tuple(int(t) for t in np.flatnonzero(self.lookup == index) if t != Tissue.AIR)
+        points = _points(self.tissues, kinds)
+        if not len(points):  # smaller than the grid of points that are looked at
+            points = np.argwhere(np.isin(self.tissues, kinds))
+        return points[rng.integers(len(points))] if len(points) else None
+
+    def centerline_point(self, index: int, rng: np.random.Generator) -> np.ndarray | None:
+        return self.class_point(index, rng)
+
+    def any_point(self, rng: np.random.Generator) -> np.ndarray:
+        return rng.integers(self.tissues.shape)
+
+
+def _class_lookup(classes: tuple[str, ...]) -> np.ndarray:
+    """uint8 table from tissue to class index."""
+    return np.array(class_of_label(classes), np.uint8)[structure_lookup()]
+
+
 @lru_cache(maxsize=24)
 def _cached(path: Path) -> tuple[np.ndarray, float]:
     return load_anatomy(path)
@@ -90,7 +148,7 @@ def _majority(labels: torch.Tensor, factor: int, num_classes: int) -> torch.Tens
     return torch.stack(shares).argmax(0)
 
 
-def _points(tissues: np.ndarray, kinds: tuple[Tissue, ...]) -> np.ndarray:
+def _points(tissues: np.ndarray, kinds: tuple[int, ...]) -> np.ndarray:
     """Positions of some voxels of the given tissues, on every second slice, row and column."""
     return np.argwhere(np.isin(tissues[::2, ::2, ::2], kinds)) * 2
 

@@ -96,11 +96,10 @@ def test_samples_fit_the_network_and_come_again_for_the_same_index(atlases: Atla
     fill_store(tmp_path, atlases, range(1), spacing=4.0)
     for model in ("locator", "ba_net"):
         samples = MadeSamples(tmp_path, config(model), length=3, seed=1)
-        image, labels = samples[2]
+        image, labels = (samples[2][name] for name in ("image", "labels"))
         assert image.shape == (1, *config(model).patch) and labels.shape == config(model).patch
         assert image.isfinite().all() and int(labels.max()) < len(config(model).classes)
-        again, _ = samples[2]
-        assert (image == again).all()
+        assert (image == samples[2]["image"]).all()
 
 
 def test_a_made_scan_s_truth_lies_on_its_ct_with_sides(atlases: Atlases) -> None:

@@ -1,0 +1,99 @@
+"""Training samples cut from stored scans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ..networks.configs import NetworkConfig, class_of_label
+from .augmentation import Augmentation, augmented_crop
+from .cases import StoredCase
+from .data.sampling import as_sample, draw_center, moved_inside
+
+if TYPE_CHECKING:
+    from .schemas import Schema
+
+_TRIES = 200
+
+
+class PatchSamples(Dataset):
+    """`length` samples of a network's patch size from scans that are stored on its grid.
+
+    A sample is "image" (1, D, H, W) float32 as the network gets it, "labels" (D, H, W) int64 class indices, and the
+    schema's extra maps. It depends on `seed` and its index alone. Each scan is as likely as another; the patch's middle
+    is drawn by the schema, but patches do not leave the scan where it is large enough.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[StoredCase],
+        config: NetworkConfig,
+        schema: Schema,
+        augmentation: Augmentation,
+        length: int,
+        seed: int = 0,
+    ) -> None:
+        self.cases = tuple(cases)
+        self.config = config
+        self.schema = schema
+        self.augmentation = augmentation
+        self.length = length
+        self.seed = seed
+        self.lookup = torch.tensor(class_of_label(config.classes))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng((self.seed, index))
+        case = self.cases[rng.integers(len(self.cases))]
+        hu, labels = case.hu, case.labels
+        scan = _StoredScan(case, labels, self.lookup.numpy())
+        center = draw_center(self.schema, self.config.classes, scan, rng)
+        center = moved_inside(center, hu.shape, self.config.patch)
+        image, target = augmented_crop(hu, labels, center, self.config.patch, self.augmentation, rng, case.spacing)
+        return as_sample(image, self.lookup[target], self.config, self.schema, rng)
+
+
+@dataclass(frozen=True)
+class _StoredScan:
+    """A stored case's voxels by class; `lookup` is the class of every structure label."""
+
+    case: StoredCase
+    labels: np.ndarray
+    lookup: np.ndarray
+
+    def class_point(self, index: int, rng: np.random.Generator) -> np.ndarray | None:
+        if index == 0:
+            return self._background_point(rng)
+        label = self._label(index, rng)
+        return None if label is None else _one_of(self.case.points(label), rng)
+
+    def centerline_point(self, index: int, rng: np.random.Generator) -> np.ndarray | None:
+        label = self._label(index, rng)
+        return None if label is None else _one_of(self.case.centerline(label), rng)
+
+    def any_point(self, rng: np.random.Generator) -> np.ndarray:
+        return rng.integers(self.labels.shape)
+
+    def _label(self, index: int, rng: np.random.Generator) -> int | None:
+        """A structure label of a class, drawn by its number of voxels."""
+        voxels = np.where(self.lookup == index, self.case.voxels, 0)
+        return int(rng.choice(len(voxels), p=voxels / voxels.sum())) if voxels.any() else None
+
+    def _background_point(self, rng: np.random.Generator) -> np.ndarray | None:
+        """Tried at random, as nearly all of a scan is background; None where nearly nothing is."""
+        for _ in range(_TRIES):
+            point = self.any_point(rng)
+            if self.lookup[self.labels[tuple(point)]] == 0:
+                return point
+        return None
+
+
+def _one_of(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return points[rng.integers(len(points))]
