@@ -1,1 +1,1 @@
-"""Metrics and benchmark tables."""
+"""How well a segmentation agrees with a reference: metrics, the regions they are taken in, tables and plots."""

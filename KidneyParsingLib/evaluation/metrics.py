@@ -1,24 +1,33 @@
-"""Agreement of two label maps on the same grid."""
+"""Every metric of the catalog by its name, taken of a `MaskPair`."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
-from ..anatomy import STRUCTURES
+from .overlap import dice, dice_by_structure
+from .pairs import MaskPair
+from .surface_elements import surface_dice
+from .surfaces import average_hausdorff, hausdorff, hausdorff_95
+from .targets import Target
+from .tubes import centerline_recall, cldice
+
+__all__ = ["dice", "dice_by_structure", "measure"]
+
+_MEASURES: dict[str, Callable[[MaskPair, Target], float]] = {
+    "dice": lambda pair, target: dice(pair.predicted, pair.truth),
+    "surface_dice": lambda pair, target: surface_dice(pair.elements, target.tolerance_mm),
+    "hd": lambda pair, target: hausdorff(pair.surfaces),
+    "hd95": lambda pair, target: hausdorff_95(pair.surfaces),
+    "avd": lambda pair, target: average_hausdorff(pair.surfaces),
+    "cldice": lambda pair, target: cldice(pair.predicted, pair.truth, pair.predicted_skeleton, pair.truth_skeleton),
+    "centerline_recall": lambda pair, target: centerline_recall(pair.predicted, pair.truth_skeleton, pair.spacing),
+}
 
 
-def dice(a: np.ndarray, b: np.ndarray) -> float:
-    """Dice similarity 2|A and B| / (|A| + |B|) of two boolean arrays; 1 where both are empty (Dice 1945)."""
-    total = int(a.sum()) + int(b.sum())
-    return 1.0 if total == 0 else 2.0 * int((a & b).sum()) / total
+def measure(metric: str, pair: MaskPair, target: Target) -> float:
+    """The metric called `metric` (a key of `catalog.METRICS`), with the tolerance of `target` where it has one.
 
-
-def dice_by_structure(predicted: np.ndarray, truth: np.ndarray, ignore: np.ndarray | None = None) -> dict[str, float]:
-    """Dice of every structure that is in the truth, by name; voxels where `ignore` is true do not count.
-
-    Both arrays hold structure labels (`anatomy.Structure.label`).
+    Shares are 0 where one mask is empty and 1 where both are (centerline recall: NaN without truth); distances are
+    infinite and NaN then. Raises InputError if a package is missing that the metric needs.
     """
-    if ignore is not None:
-        predicted, truth = predicted[~ignore], truth[~ignore]
-    present = [entry for entry in STRUCTURES if (truth == entry.label).any()]
-    return {entry.name: dice(predicted == entry.label, truth == entry.label) for entry in present}
+    return _MEASURES[metric](pair, target)
