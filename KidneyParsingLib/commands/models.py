@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,12 +30,13 @@ def run_models(arguments: argparse.Namespace) -> int:
 
 
 def _record(model: ModelInfo) -> dict[str, object]:
-    return {**asdict(model), "megabytes": round(model.megabytes, 2)}
+    plain = ("name", "description", "structures", "weights", "licence", "scores")
+    return {key: getattr(model, key) for key in plain} | {"megabytes": round(model.megabytes, 2)}
 
 
 def _description(model: ModelInfo) -> str:
     lines = [
-        f"{model.name}  ({model.megabytes:.1f} MB, {model.weights}, {model.licence})",
+        f"{model.name}  ({model.megabytes:.1f} MB, {len(model.weights)} weights files, {model.licence})",
         f"    {model.description}",
         f"    structures: {', '.join(model.structures)}",
     ]

@@ -6,12 +6,14 @@ volumes), as interpolation can part what hung together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cc3d
 import numpy as np
 from scipy import ndimage
 
 from ..anatomy import structure
-from .grid import Grid
+from .grid import Box, Grid
 from .locate import Midline, right_of_midline
 
 _KIDNEY = structure("kidney").label
@@ -31,15 +33,19 @@ _VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 _URETER = structure("ureter").label
 
 
-def suppress_implausible(logits: np.ndarray, grid: Grid, midline: Midline) -> None:
-    """Lets the background win in implausible parts of logits (C, z, y, x), in place.
+def suppress_implausible(
+    scores: np.ndarray, label_of_class: np.ndarray, grid: Grid, midline: Midline, kidney_boxes: Sequence[Box] = ()
+) -> None:
+    """Lets the background win in implausible parts of scores (C, z, y, x), in place.
 
     Such are: what is not one kidney a side, or hangs on it by a thin bridge only; vessels far from kidneys and great
-    vessels; ureters far from kidneys.
+    vessels; ureters far from kidneys. `label_of_class` holds the structure label of every class; a network without
+    kidney is judged by the boxes around the kidneys.
     """
-    labels = logits.argmax(0)
+    labels = label_of_class[scores.argmax(0)]
     organ = np.isin(labels, _ORGAN)
-    kidneys = _one_a_side(organ, labels == _KIDNEY, grid, midline)
+    has_kidney = _KIDNEY in label_of_class
+    kidneys = _one_a_side(organ, labels == _KIDNEY, grid, midline) if has_kidney else _in_boxes(kidney_boxes, grid)
     implausible = organ & ~kidneys
     near_kidney = _within(kidneys, _GAP_MM, grid)
     for label in _VESSELS:
@@ -48,7 +54,14 @@ def suppress_implausible(logits: np.ndarray, grid: Grid, midline: Midline) -> No
         implausible |= vessel & ~_touching(vessel, near_kidney | _within(trunk, _GAP_MM, grid))
     ureter = labels == _URETER
     implausible |= ureter & ~_touching(_within(ureter, _GAP_MM / 2, grid), near_kidney)
-    logits[0][implausible] = logits.max(0)[implausible] + 1.0
+    scores[0][implausible] = scores.max(0)[implausible] + 1.0
+
+
+def _in_boxes(boxes: Sequence[Box], grid: Grid) -> np.ndarray:
+    mask = np.zeros(grid.size, bool)
+    for box in boxes:
+        mask[grid.window(box)] = True
+    return mask
 
 
 def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midline) -> np.ndarray:

@@ -121,10 +121,11 @@ def resampled(volume: Volume, grid: Grid) -> np.ndarray:
 
 
 def _block_means(array: np.ndarray, affine: np.ndarray, spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Means over blocks of whole voxels no larger than `spacing`, and their affine; last blocks may be smaller."""
+    """Means over blocks of whole voxels no larger than `spacing` (z, y, x of the patient), and their affine; last
+    blocks may be smaller."""
     factors = [
-        max(1, min(int(min(spacing) / mm + 0.05), n))
-        for mm, n in zip(spacing_of(affine)[::-1], array.shape, strict=True)
+        max(1, min(int(wanted / mm + 0.05), n))
+        for wanted, mm, n in zip(_along_axes(spacing, affine), spacing_of(affine)[::-1], array.shape, strict=True)
     ]
     starts = [np.arange(0, n, f) for n, f in zip(array.shape, factors, strict=True)]
     sizes = [np.diff(np.append(s, n)).astype(np.float32) for s, n in zip(starts, array.shape, strict=True)]
@@ -136,6 +137,12 @@ def _block_means(array: np.ndarray, affine: np.ndarray, spacing: tuple[float, ..
     moved = shifted_affine(affine, tuple((f - 1) / 2 for f in factors))
     moved[:3, :3] = moved[:3, :3] * factors[::-1]
     return means, moved
+
+
+def _along_axes(spacing: tuple[float, ...], affine: np.ndarray) -> list[float]:
+    """The upright spacing (z, y, x) along a volume's array axes: that of the patient axis which each follows most."""
+    follows = np.abs(affine[:3, :3] / spacing_of(affine)).argmax(0)[::-1]
+    return [spacing[2 - axis] for axis in follows]
 
 
 def labels_on_volume(logits: np.ndarray, grid: Grid, volume: Volume) -> tuple[np.ndarray, tuple[slice, ...]]:
@@ -158,6 +165,11 @@ def labels_on_volume(logits: np.ndarray, grid: Grid, volume: Volume) -> tuple[np
         winner[score > best] = index
         np.maximum(best, score, out=best)
     return winner, window
+
+
+def on_grid(values: np.ndarray, grid: Grid, other: Grid, outside: float = 0.0) -> np.ndarray:
+    """Values (z, y, x) of one grid linearly interpolated on another, float32."""
+    return _interpolated(values, grid, _reference(other.affine, other.size), outside)
 
 
 def _reference(affine: np.ndarray, shape: tuple[int, ...]) -> sitk.Image:

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
-from torch import nn
 
-from ..anatomy import LEFT
 from ..errors import InputError
-from ..networks.checkpoint import load_network
-from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
 from ..volumes.geometry import voxel_ml
 from ..volumes.volume import LabelMap, Volume
 from .cleanup import keep_plausible, suppress_implausible
-from .grid import Box, Grid, bounds, labels_on_volume, resampled, shifted_affine
+from .grid import Box, Grid, bounds, labels_on_volume, on_grid, shifted_affine
+from .growing import refined
 from .locate import LocatedKidney, Midline, find_kidneys, find_midline
-from .network_pass import choose_device, predict_logits, to_device
+from .maps import forced, label_of_class, scores_of
+from .models import load
+from .network_input import network_grid, network_input
+from .network_pass import ALL_AXES, LEFT_RIGHT, PLAIN, choose_device
 from .options import Options
+from .regions import component_boxes, largest_components, roi_box
 from .registry import find_model
 from .sides import to_segments
+from .systems import LOCATOR
 
-# Around a kidney's box, mm. The great vessels are reached by going past the midline, the ureter by going down.
-_MARGIN_MM = 24.0
-_BELOW_MM = 40.0
-_PAST_MIDLINE_MM = 30.0
 NO_KIDNEY = "No kidney was found in this volume."
+_ROUGH_FAILED = "The model's own search found no kidney; the locator's kidneys were parsed instead."
+_UNSEEN = 1e3
 
 
 class KidneyParser:
-    """Holds the loaded networks of one model; `parse` may be called for any number of CTs.
+    """Holds the loaded networks of one system; `parse` may be called for any number of CTs.
 
     Raises InputError if the model is unknown or its weights are missing or not the released ones.
     """
@@ -36,63 +36,91 @@ class KidneyParser:
     def __init__(self, options: Options = Options()) -> None:
         self.options = options
         self.device = choose_device(options.device)
-        if not find_model(options.model).selectable:
-            raise InputError(f"The model {options.model!r} is no segmentation model; see: kidneyparsing models")
-        self.locator, self.locator_config = self._load("locator")
-        self.network, self.config = self._load(options.model)
+        self.system = find_model(options.model).system
+        self.networks = {name: load(name, self.device) for name in self.system.networks}
+        self.members = [self.networks[name] for name in self.system.members]
+        self.config = self.members[0].config
+        if any(m.config.spacing_mm != self.config.spacing_mm for m in self.members):
+            raise InputError(f"The networks of {options.model} work on different grids; release them anew.")
 
     def parse(self, volume: Volume, progress: Progress = silent) -> LabelMap:
         """Segments of a CT on its own grid. A CT without kidneys gives a label map without segments and a note."""
         progress(0.0, "Locating the kidneys")
         kidneys, midline = self._locate(volume)
-        if not kidneys:
+        boxes, gate, notes = self._regions(volume, kidneys, midline)
+        if not boxes:
             progress(1.0, "Done")
             return LabelMap(np.zeros(volume.array.shape, np.uint8), volume.affine, (), (NO_KIDNEY,))
-        logits, grid = self._predict(volume, kidneys, midline, progress)
+        scores, grid = self._scores(volume, boxes, gate, progress)
         progress(0.8, "Bringing the result to the CT's grid")
-        suppress_implausible(logits, grid, midline)
-        labels, window = labels_on_volume(logits, grid, volume)
+        suppress_implausible(scores, label_of_class(self.config), grid, midline, [k.box for k in kidneys])
+        labels, window = labels_on_volume(scores, grid, volume)
         progress(0.9, "Cleaning up")
-        labels = keep_plausible(labels, voxel_ml(volume.affine))
-        result = self._on_whole_grid(labels, window, volume, midline)
+        labels = keep_plausible(label_of_class(self.config)[labels], voxel_ml(volume.affine))
+        result = self._on_whole_grid(labels, window, volume, midline, notes)
         progress(1.0, "Done")
         return result
 
-    def _load(self, name: str) -> tuple[nn.Module, NetworkConfig]:
-        info = find_model(name)
-        network, config = load_network(info.path, info.sha256)
-        return to_device(network, self.device), config
-
     def _locate(self, volume: Volume) -> tuple[list[LocatedKidney], Midline]:
-        grid = Grid.over(bounds(volume), self.locator_config.spacing_mm)
-        hu = resampled(volume, grid)
-        logits = predict_logits(self.locator, self.locator_config, hu, self.device)
-        midline = find_midline(logits.argmax(0), hu, grid)
-        return find_kidneys(logits, hu, grid, midline), midline
+        locator = self.networks[LOCATOR]
+        grid = network_grid(volume, locator.config)
+        hu = network_input(volume, grid, locator.config)
+        scores = scores_of(locator.maps(hu, self.device), locator.config)
+        midline = find_midline(scores.argmax(0), hu, grid)
+        return find_kidneys(scores, hu, grid, midline), midline
 
-    def _predict(
-        self, volume: Volume, kidneys: list[LocatedKidney], midline: Midline, progress: Progress
+    def _regions(
+        self, volume: Volume, kidneys: list[LocatedKidney], midline: Midline
+    ) -> tuple[list[Box], tuple[np.ndarray, Grid] | None, tuple[str, ...]]:
+        """Boxes to parse, the finder's mask with its grid if the system multiplies by it, and notes for the user."""
+        located = [roi_box(kidney, midline) for kidney in kidneys]
+        if self.system.finder == LOCATOR:
+            return located, None, ()
+        finder = self.networks[self.system.finder]
+        grid = network_grid(volume, finder.config)
+        maps = finder.maps(network_input(volume, grid, finder.config), self.device)
+        parts = largest_components(scores_of(maps, finder.config).argmax(0) > 0, grid)
+        boxes = component_boxes(parts, grid, self.config, network_grid(volume, self.config).spacing)
+        if not boxes:
+            return located, None, (_ROUGH_FAILED,)
+        return boxes, ((parts > 0).astype(np.float32), grid) if self.system.gated else None, ()
+
+    def _scores(
+        self, volume: Volume, boxes: list[Box], gate: tuple[np.ndarray, Grid] | None, progress: Progress
     ) -> tuple[np.ndarray, Grid]:
-        """Logits (C, z, y, x) over all kidney ROIs on one grid; where ROIs overlap, their mean."""
-        boxes = [roi_box(kidney, midline).within(bounds(volume)) for kidney in kidneys]
+        """Scores (C, z, y, x) over all boxes on one grid; beyond them the background is sure."""
+        boxes = [box.within(bounds(volume)) for box in boxes]
         union = Box(np.min([b.low for b in boxes], 0), np.max([b.high for b in boxes], 0))
-        grid = Grid.over(union, self.config.spacing_mm)
-        hu = resampled(volume, grid)
-        logits = np.zeros((len(self.config.classes), *grid.size), np.float32)
+        grid = Grid.over(union, network_grid(volume, self.config).spacing)
+        maps, seen = self._maps(volume, boxes, grid, progress)
+        if gate is not None:
+            maps *= on_grid(*gate, grid) > 0.5
+        if self.system.growing:
+            maps = forced(maps, refined(maps, certain=False))
+        scores = scores_of(maps, self.config)
+        scores[0][~seen] = _UNSEEN
+        return scores, grid
+
+    def _maps(self, volume: Volume, boxes: list[Box], grid: Grid, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+        """Probability maps (outputs, z, y, x), the mean over members and overlapping boxes, and where there are any."""
+        hu = network_input(volume, grid, self.config)
+        total = np.zeros((self.config.outputs, *grid.size), np.float32)
         count = np.zeros(grid.size, np.float32)
         for index, box in enumerate(boxes):
-            progress(0.2 + 0.6 * index / len(boxes), f"Parsing the {kidneys[index].side} kidney")
+            progress(0.2 + 0.6 * index / len(boxes), f"Parsing region {index + 1} of {len(boxes)}")
             window = grid.window(box, self.config.stride)
-            logits[(slice(None), *window)] += predict_logits(
-                self.network, self.config, np.ascontiguousarray(hu[window]), self.device, self.options.tta
-            )
-            count[window] += 1
-        logits /= np.maximum(count, 1)
-        logits[0][count == 0] = 1e3
-        return logits, grid
+            part = np.ascontiguousarray(hu[window])
+            total[(slice(None), *window)] += sum(m.maps(part, self.device, self._mirrors()) for m in self.members)
+            count[window] += len(self.members)
+        return total / np.maximum(count, 1), count > 0
+
+    def _mirrors(self) -> tuple[tuple[int, ...], ...]:
+        if not self.options.tta:
+            return PLAIN
+        return ALL_AXES if self.system.all_axes else LEFT_RIGHT
 
     def _on_whole_grid(
-        self, labels: np.ndarray, window: tuple[slice, ...], volume: Volume, midline: Midline
+        self, labels: np.ndarray, window: tuple[slice, ...], volume: Volume, midline: Midline, notes: tuple[str, ...]
     ) -> LabelMap:
         """The chosen structures of a window's labels as segments on the whole CT's grid."""
         part = Volume(volume.array[window], shifted_affine(volume.affine, tuple(w.start for w in window)))
@@ -101,23 +129,10 @@ class KidneyParser:
         chosen = tuple(s for s in everything.segments if wanted is None or s.structure.name in wanted)
         array = np.zeros(volume.array.shape, np.uint8)
         array[window] = np.where(np.isin(everything.array, [s.value for s in chosen]), everything.array, 0)
-        return LabelMap(array, volume.affine, chosen, _notes(everything))
+        return LabelMap(array, volume.affine, chosen, notes + self._side_notes(everything))
 
-
-def roi_box(kidney: LocatedKidney, midline: Midline) -> Box:
-    """The box in which one kidney with its vessels and upper ureter is parsed."""
-    box = kidney.box.grown((_MARGIN_MM,) * 2 + (_BELOW_MM,), (_MARGIN_MM,) * 3)
-    middle = float(midline.at((box.low[2] + box.high[2]) / 2))
-    low, high = box.low.copy(), box.high.copy()
-    if kidney.side == LEFT:
-        low[0] = min(low[0], middle - _PAST_MIDLINE_MM)
-    else:
-        high[0] = max(high[0], middle + _PAST_MIDLINE_MM)
-    return Box(low, high)
-
-
-def _notes(result: LabelMap) -> tuple[str, ...]:
-    sides = [s.side for s in result.segments if s.structure.name == "kidney"]
-    if len(sides) == 2:
-        return ()
-    return (f"Only a {sides[0]} kidney was found.",) if sides else (NO_KIDNEY,)
+    def _side_notes(self, result: LabelMap) -> tuple[str, ...]:
+        sides = [s.side for s in result.segments if s.structure.name == "kidney"]
+        if len(sides) == 2 or "kidney" not in self.config.classes:
+            return ()
+        return (f"Only a {sides[0]} kidney was found.",) if sides else (NO_KIDNEY,)

@@ -1,4 +1,5 @@
-"""The models that users can choose, from the manifest beside the weights. Needs no torch."""
+"""The models that users can choose: the systems whose networks are all in the manifest beside the weights. Needs no
+torch."""
 
 from __future__ import annotations
 
@@ -7,23 +8,22 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from ..anatomy import STRUCTURES
 from ..errors import InputError
+from .systems import SYSTEMS, System
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 
 
 @dataclass(frozen=True)
-class ModelInfo:
-    """One released model: its weights file with SHA256 and size, what it segments and how well (`scores`)."""
+class NetworkInfo:
+    """One released network: its weights file with SHA256, what it segments and the licence of the weights."""
 
     name: str
-    description: str
     structures: tuple[str, ...]
     weights: str
     sha256: str
     licence: str
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)
-    selectable: bool = True
 
     @property
     def path(self) -> Path:
@@ -36,25 +36,78 @@ class ModelInfo:
         return self.path.stat().st_size / 1e6 if self.path.is_file() else 0.0
 
 
+@dataclass(frozen=True)
+class ModelInfo:
+    """One model to choose: a system with its released networks, and how well it does (`scores`: test, structure,
+    Dice)."""
+
+    system: System
+    networks: tuple[NetworkInfo, ...]
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name to choose it by."""
+        return self.system.name
+
+    @property
+    def description(self) -> str:
+        """What it is and where it was published."""
+        return f"{self.system.summary} {self.system.reference}"
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """What it segments, in the order of `anatomy.STRUCTURES`."""
+        found = {s for n in self.networks if n.name in self.system.members for s in n.structures}
+        return tuple(s.name for s in STRUCTURES if s.name in found)
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The names of its weights files."""
+        return tuple(network.weights for network in self.networks)
+
+    @property
+    def licence(self) -> str:
+        """The licences of its weights."""
+        return ", ".join(dict.fromkeys(network.licence for network in self.networks))
+
+    @property
+    def megabytes(self) -> float:
+        """Size of its weights files in MB."""
+        return sum(network.megabytes for network in self.networks)
+
+
 @lru_cache(maxsize=1)
-def _manifest() -> dict[str, ModelInfo]:
+def _manifest() -> dict:
     try:
-        entries = json.loads((WEIGHTS_FOLDER / "manifest.json").read_text(encoding="utf-8"))
+        return json.loads((WEIGHTS_FOLDER / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{WEIGHTS_FOLDER / 'manifest.json'} is missing or damaged; install the package again."
         ) from error
-    return {e["name"]: ModelInfo(**e | {"structures": tuple(e["structures"])}) for e in entries}
+
+
+def find_network(name: str) -> NetworkInfo:
+    """The released network of this name. Raises InputError if there is none."""
+    entry = _manifest()["networks"].get(name)
+    if entry is None:
+        raise InputError(f"There are no weights for the network {name!r}; train and release it first.")
+    return NetworkInfo(name, **entry | {"structures": tuple(entry["structures"])})
 
 
 def list_models() -> list[ModelInfo]:
     """The models that can be chosen by name."""
-    return [info for info in _manifest().values() if info.selectable]
+    released, scores = _manifest()["networks"], _manifest()["scores"]
+    return [
+        ModelInfo(system, tuple(map(find_network, system.networks)), scores.get(system.name, {}))
+        for system in SYSTEMS
+        if all(network in released for network in system.networks)
+    ]
 
 
 def find_model(name: str) -> ModelInfo:
     """The model called `name`. Raises InputError, naming the models there are, if there is none."""
-    if name not in _manifest():
-        names = ", ".join(info.name for info in list_models())
-        raise InputError(f"There is no model {name!r}; choose one of: {names}.")
-    return _manifest()[name]
+    models = {info.name: info for info in list_models()}
+    if name not in models:
+        raise InputError(f"There is no model {name!r}; choose one of: {', '.join(models)}.")
+    return models[name]

@@ -13,17 +13,14 @@ import pytest
 from KidneyParsingLib.anatomy import segment
 from KidneyParsingLib.cli import main
 from KidneyParsingLib.inference.options import Options
-from KidneyParsingLib.inference.registry import ModelInfo
+from KidneyParsingLib.inference.registry import ModelInfo, NetworkInfo
+from KidneyParsingLib.inference.systems import System
 from KidneyParsingLib.progress import Progress
 from KidneyParsingLib.volumes.volume import LabelMap, Volume
 
 MODEL = ModelInfo(
-    "ba_net",
-    "A stand-in",
-    ("kidney", "tumor", "artery", "vein"),
-    "ba_net.safetensors",
-    "0" * 64,
-    "CC BY-NC-SA 4.0",
+    System("ba_net", "A stand-in.", "paper", ("ba_net",)),
+    (NetworkInfo("ba_net", ("kidney", "tumor", "artery", "vein"), "none.safetensors", "0" * 64, "CC BY-NC-SA 4.0"),),
     {"made CT": {"kidney": 0.96}},
 )
 NOTES = ("No left kidney was found.",)

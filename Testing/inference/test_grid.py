@@ -57,6 +57,16 @@ def test_noise_falls_as_blocks_are_averaged() -> None:
     assert resampled(volume, grid).std() == pytest.approx(10, rel=0.15)
 
 
+@pytest.mark.parametrize("turn", [np.eye(3), np.eye(3)[[2, 0, 1]]], ids=["upright", "axes exchanged"])
+def test_blocks_are_as_long_as_the_grid_s_spacing_along_each_axis(turn: np.ndarray) -> None:
+    """4 x 1 x 1 mm from cubes of 1 mm: four slices are averaged and nothing in plane, so noise falls by 2."""
+    noise = np.random.default_rng(0).normal(0, 80, (64, 64, 64)).astype(np.int16)
+    affine = np.eye(4)
+    affine[:3, :3] = turn
+    grid = Grid(np.array([5.0, 5.0, 5.5]), (4.0, 1.0, 1.0), (12, 50, 50))
+    assert resampled(Volume(noise, affine), grid).std() == pytest.approx(40, rel=0.05)
+
+
 @pytest.mark.parametrize("size", [63, 61, 64])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_scans_of_any_length_are_covered_to_their_last_slice(size: int, reverse: bool) -> None:

@@ -192,7 +192,7 @@ def a_scene() -> tuple[np.ndarray, Grid]:
 
 def suppressed(labels: np.ndarray, grid: Grid) -> np.ndarray:
     logits = logits_of(labels)
-    suppress_implausible(logits, grid, Midline(np.zeros(1), np.array([120.0])))
+    suppress_implausible(logits, np.arange(7, dtype=np.uint8), grid, Midline(np.zeros(1), np.array([120.0])))
     return logits.argmax(0)
 
 

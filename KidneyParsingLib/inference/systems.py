@@ -1,0 +1,89 @@
+"""The published systems as data: which networks they are made of and how these work together. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LOCATOR = "locator"
+ENSEMBLE_SIZE = 5
+
+
+@dataclass(frozen=True)
+class System:
+    """A way from a CT to structures.
+
+    `members` are networks whose probability maps are averaged. `finder` finds the kidneys in the whole CT: our locator,
+    or a network of the system's own. `gated` multiplies the maps by the finder's mask and `growing` applies TuNet's
+    algorithm 1 to them. `all_axes` says that the networks may see mirror images along every axis, not only right and
+    left. `summary` is for people who choose, `reference` is the paper.
+    """
+
+    name: str
+    summary: str
+    reference: str
+    members: tuple[str, ...]
+    finder: str = LOCATOR
+    gated: bool = False
+    growing: bool = False
+    all_axes: bool = False
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """All networks that are run, the locator too: its spine tells right from left."""
+        return tuple(dict.fromkeys((LOCATOR, self.finder, *self.members)))
+
+
+SYSTEMS: tuple[System, ...] = (
+    System(
+        "ba_net",
+        "BA-Net, boundary-aware network: all structures in one run. The default.",
+        "Hu et al. 2022, arXiv 2208.13338",
+        ("ba_net",),
+    ),
+    System("plain_unet", "nnU-Net's plain U-Net, BA-Net's comparator.", "10.1038/s41592-020-01008-z", ("plain_unet",)),
+    System(
+        "res_unet",
+        "nnU-Net's residual-encoder U-Net, BA-Net's comparator.",
+        "Isensee and Maier-Hein 2019, arXiv 1908.02182",
+        ("res_unet",),
+    ),
+    System(
+        "rb_ensemble",
+        "RB-Ensemble: mean of residual U-Net and BA-Net.",
+        "Hu et al. 2022, arXiv 2208.13338",
+        # A BA-Net of the residual U-Net's size, as the two share a grid; the default's is larger.
+        ("res_unet", "ba_net_1"),
+    ),
+    System(
+        "boundary_stream",
+        "Boundary-stream network, mean of five: kidney and tumor.",
+        "Hatamizadeh et al. 2019, end-to-end boundary aware networks",
+        tuple(f"boundary_stream_{i + 1}" for i in range(ENSEMBLE_SIZE)),
+        all_axes=True,
+    ),
+    System(
+        "bisc_unet",
+        "BiSC-UNet: a rough SC-UNet finds the kidneys, a fine one parses kidney and tumor.",
+        "BiSC-UNet, KiTS19 challenge",
+        ("sc_unet",),
+        finder="sc_unet_rough",
+    ),
+    System(
+        "kid_net", "Kid-Net: artery, vein and ureter.", "Taha et al. 2018, 10.1007/978-3-030-00937-3_53", ("kid_net",)
+    ),
+    System(
+        "tu_net",
+        "TuNet: cascaded L-, W- and T-Net for kidney and tumor.",
+        "Vu et al. 2019, KiTS19 challenge",
+        ("tu_net",),
+        finder="l_net",
+        gated=True,
+        growing=True,
+    ),
+)
+
+
+def model_of(network: str) -> str:
+    """The model whose configuration a network has: members of an ensemble are numbered (`boundary_stream_3`)."""
+    stem, _, number = network.rpartition("_")
+    return stem if number.isdigit() else network

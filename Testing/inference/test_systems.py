@@ -1,0 +1,77 @@
+"""The systems as data, their regions, and every released one on the sample CTA."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from KidneyParsingLib.inference.grid import Grid
+from KidneyParsingLib.inference.options import DEFAULT_MODEL, Options
+from KidneyParsingLib.inference.parser import KidneyParser
+from KidneyParsingLib.inference.regions import component_boxes, largest_components
+from KidneyParsingLib.inference.registry import find_network, list_models
+from KidneyParsingLib.inference.systems import SYSTEMS, model_of
+from KidneyParsingLib.networks.configs import CONFIGS, config
+from KidneyParsingLib.volumes.volume import Volume
+
+GRID = Grid(np.full(3, 2.0), (4.0, 4.0, 4.0), (40, 60, 80))
+
+
+def test_the_papers_five_systems_and_the_ensembles_are_all_released() -> None:
+    names = {model.name for model in list_models()}
+    assert {"ba_net", "boundary_stream", "bisc_unet", "kid_net", "tu_net", "rb_ensemble"} <= names
+    assert names == {system.name for system in SYSTEMS} and DEFAULT_MODEL in names
+
+
+@pytest.mark.parametrize("size", ["paper", "small", "tiny"])
+def test_every_network_of_a_system_has_every_configuration(size: str) -> None:
+    for network in {n for system in SYSTEMS for n in system.networks} - {"locator"}:
+        assert (model_of(network), size) in CONFIGS
+
+
+def test_members_of_an_ensemble_are_numbered() -> None:
+    assert model_of("boundary_stream_3") == "boundary_stream" and model_of("kid_net") == "kid_net"
+
+
+def test_every_weights_file_is_the_one_in_the_manifest() -> None:
+    for network in {n for system in SYSTEMS for n in system.networks}:
+        assert find_network(network).path.is_file()
+
+
+def ball(center: tuple[int, int, int], radius: int) -> np.ndarray:
+    z, y, x = np.ogrid[tuple(map(slice, GRID.size))]
+    return (z - center[0]) ** 2 + (y - center[1]) ** 2 + (x - center[2]) ** 2 <= radius**2
+
+
+def test_of_a_rough_mask_the_two_largest_components_stay() -> None:
+    mask = ball((20, 30, 20), 7) | ball((20, 30, 60), 6) | ball((5, 10, 40), 3)
+    parts = largest_components(mask, GRID)
+    assert len(np.unique(parts)) == 3 and not parts[5, 10, 40] and parts[20, 30, 20] and parts[20, 30, 60]
+
+
+def test_specks_of_less_than_5_ml_are_no_kidney() -> None:
+    assert not largest_components(ball((20, 30, 20), 2), GRID).any()
+
+
+def test_a_region_is_as_wide_as_the_training_patch_or_larger_with_a_larger_kidney() -> None:
+    """sc_unet's tiny patch of 48 voxels at 3 mm is 144 mm, 1.2 times that 172.8 mm."""
+    network = config("sc_unet", "tiny")
+    (box,) = component_boxes(largest_components(ball((20, 30, 40), 7), GRID), GRID, network, network.spacing_mm)
+    assert (box.high - box.low)[:2] == pytest.approx([144, 144])
+    assert box.center == pytest.approx(GRID.origin + 4.0 * np.array([40, 30, 20]))
+    (large,) = component_boxes(largest_components(ball((20, 30, 40), 19), GRID), GRID, network, network.spacing_mm)
+    assert (large.high - large.low)[:2] == pytest.approx([4 * 39 + 48] * 2)
+
+
+@pytest.mark.parametrize("name", sorted({system.name for system in SYSTEMS} - {"ba_net"}))
+def test_every_system_parses_the_sample(name: str, sample_ct: Volume, sample_truth: np.ndarray) -> None:
+    """What it finds overlaps the truth, and nothing is found that the model does not know."""
+    parser = KidneyParser(Options(model=name, device="cpu"))
+    result = parser.parse(sample_ct)
+    found = {segment.structure.name for segment in result.segments}
+    model = next(model for model in list_models() if model.name == name)
+    assert found and found <= set(model.structures)
+    main = "artery" if "kidney" not in model.structures else "kidney"
+    label = {"artery": 3, "kidney": 1}[main]
+    a, b = result.structure_labels() == label, sample_truth == label
+    assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.3
