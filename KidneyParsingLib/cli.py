@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from . import __version__
+from .commands.benchmark import add_benchmark_parser
 from .commands.evaluate import add_evaluate_parser
 from .commands.models import add_models_parser
 from .commands.segment import add_segment_parser
@@ -44,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_evaluate_parser(subparsers)
     add_synthesize_parser(subparsers)
     add_train_parser(subparsers)
+    add_benchmark_parser(subparsers)
     return parser
 
 

@@ -1,21 +1,34 @@
-"""`kidneyparsing train`: train a model on made anatomies; a run that was stopped goes on where it was."""
+"""`kidneyparsing train`: train a model on a data set; with torchrun on several GPUs or machines."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from ..errors import InputError
+
 
 def add_train_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare `train`."""
-    parser = subparsers.add_parser("train", help="train a model", description="Train a model on made anatomies.")
-    parser.add_argument("anatomies", type=Path, metavar="FOLDER", help="made by synthesize --anatomies")
-    parser.add_argument("--model", required=True, help="locator or ba_net")
-    parser.add_argument("--config", default="small", help="small (default) or paper")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", help="folder of log and checkpoint")
+    text = "Train a model: all networks that it is made of, one after the other, each in a folder of its own."
+    parser = subparsers.add_parser("train", help="train a model", description=text)
+    parser.add_argument("--model", required=True, metavar="NAME", help="a model of docs/reproduce.md, or locator")
+    parser.add_argument("--config", default="small", help="paper, small (default) or tiny")
+    parser.add_argument(
+        "--data",
+        required=True,
+        nargs=2,
+        metavar=("LAYOUT", "FOLDER"),
+        help="KiPA22, KiTS19, KiTS21, KiTS23, nnU-Net, ours (made scans), or anatomies (made by synthesize)",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="folder of the run (default runs/NAME-CONFIG)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    parser.add_argument("--folds", type=_positive, default=5, help="parts of the data (default 5)")
+    parser.add_argument("--fold", default="0", help="the part that validates (default 0), or none to train on all")
     parser.add_argument("--steps", type=_positive, help="default: the recipe's")
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--threads", type=int, help="CPU threads for training (default: all)")
+    parser.add_argument("--batch", type=_positive, help="samples a step, of all processes (default: the recipe's)")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
+    parser.add_argument("--threads", type=_positive, help="CPU threads for training (default: all)")
     parser.add_argument("--release", type=Path, metavar="WEIGHTS", help="at the end write the weights to this folder")
     parser.set_defaults(run=run_train)
 
@@ -27,23 +40,59 @@ def _positive(text: str) -> int:
     return number
 
 
+def _fold(arguments: argparse.Namespace) -> int | None:
+    if arguments.fold == "none":
+        return None
+    if not arguments.fold.isdigit() or int(arguments.fold) >= arguments.folds:
+        raise InputError(f"There is no fold {arguments.fold}; choose 0 to {arguments.folds - 1}, or none.")
+    return int(arguments.fold)
+
+
 def run_train(arguments: argparse.Namespace) -> int:
-    """Train (or go on training), then release the weights if asked."""
+    """Train (or go on training) every network of the model, then release the weights if asked."""
     import torch
 
-    from ..errors import InputError
-    from ..training.recipes import make_trainer
-    from ..training.release import release
+    from ..inference.network_pass import choose_device
+    from ..training.distributed import distributed
+    from ..training.recipes import trainable
 
     if arguments.release and not arguments.release.is_dir():
         raise InputError(f"There is no folder {arguments.release} to release the weights to; make it first.")
+    choose_device(arguments.device)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    trainer = make_trainer(
-        arguments.model, arguments.anatomies, arguments.output, arguments.steps, arguments.device, arguments.config
-    )
-    trainer.run()
-    print(f"{trainer.step} steps done: {trainer.checkpoint_path}")
-    if arguments.release:
-        print(release(arguments.model, arguments.output, arguments.release, arguments.config))
+    output = arguments.output or Path("runs") / f"{arguments.model}-{arguments.config}"
+    networks, fold = trainable(arguments.model, arguments.config), _fold(arguments)
+    folders = {name: output / name if len(networks) > 1 else output for name in networks}
+    _check_resume(folders, arguments.resume)
+    with distributed():
+        for name, folder in folders.items():
+            _train(name, folder, fold, arguments)
     return 0
+
+
+def _check_resume(folders: dict[str, Path], resume: bool) -> None:
+    """A run is neither overwritten nor gone on with unasked."""
+    for folder in folders.values():
+        if not resume and (folder / "checkpoint.safetensors").exists():
+            raise InputError(f"{folder} holds a run already; add --resume to go on with it, or give another -o.")
+
+
+def _train(name: str, folder: Path, fold: int | None, arguments: argparse.Namespace) -> None:
+    from ..training.distributed import rank
+    from ..training.release import release
+    from ..training.session import Session, make_trainer
+    from .console import TextConsole
+
+    layout, data = arguments.data
+    session = Session(
+        name, arguments.config, layout, Path(data), folder, arguments.folds, fold,
+        arguments.steps, arguments.batch, arguments.device,
+    )  # fmt: skip
+    with TextConsole() as console:
+        trainer = make_trainer(session, console)
+        trainer.run()
+    if rank() == 0:
+        print(f"{name}: {trainer.step} steps done: {trainer.checkpoint_path}")
+        if arguments.release:
+            print(release(name, folder, arguments.release, arguments.config))

@@ -1,50 +1,122 @@
-"""How each model is trained on made CT: network, loss, plan. One place, so that one command retrains the weights."""
+"""How each model is trained: loss, augmentation, and a plan for each of its configurations. One place for all of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-
-import torch
+from dataclasses import dataclass, replace
 
 from ..errors import InputError
-from ..networks.configs import CONFIGS, config
-from ..networks.registry import build
-from ..synthesis.samples import MadeSamples
-from .losses import ba_net_loss, plain_loss
-from .trainer import Trainer, TrainingPlan
+from ..inference.systems import SYSTEMS, model_of
+from ..networks.configs import CONFIGS, NetworkConfig
+from .augmentation import NONE, Augmentation
+from .losses.ba_net import ba_net_loss
+from .losses.boundary_stream import boundary_stream_loss
+from .losses.kid_net import KidNetLoss
+from .losses.plain import plain_loss
+from .losses.sc_unet import sc_unet_cross_entropy_loss, sc_unet_loss
+from .losses.tu_net import tu_net_loss
+from .plan import TrainingPlan
+
+# A loss is made for a configuration: Kid-Net's has a weight for every class.
+LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
+    "plain": lambda config: plain_loss,
+    "ba_net": lambda config: ba_net_loss,
+    "boundary_stream": lambda config: boundary_stream_loss,
+    "sc_unet": lambda config: sc_unet_loss,
+    "sc_unet_plain": lambda config: sc_unet_cross_entropy_loss,
+    "kid_net": lambda config: KidNetLoss(len(config.classes)),
+    "tu_net": lambda config: tu_net_loss,
+}
+
+# BA-Net: crop, rotate, scale, flip, noise, elastic deformation; the paper gives no amounts, we take nnU-Net's.
+_STRONG = Augmentation(rotate_degrees=30.0, scale=(0.7, 1.4), flip_axes=(0, 1, 2), elastic_mm=4.0, noise_hu=30.0)
+# What keeps a patient a patient: turned less, mirrored right and left only.
+_UPRIGHT = Augmentation(rotate_degrees=12.0)
+_ALL_FLIPS = replace(_UPRIGHT, flip_axes=(0, 1, 2))
+_CROP_AND_MIRROR = replace(NONE, flip_axes=(0, 1, 2))
+_ONE_DEGREE = replace(NONE, rotate_degrees=1.0, turned=1.0)
+
+_SMALL = TrainingPlan(steps=4300, rate=1e-3)
+_TINY = TrainingPlan(steps=1000, rate=2e-3)
+# nnU-Net's epoch has 250 steps.
+_NNUNET = TrainingPlan(steps=250_000, batch=2, rate=0.01, optimizer="sgd", validate_every=2_500)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model's loss and, for the small config on made CT, its number of steps and learning rate."""
+    """A model's loss (a name in `LOSSES`) and its plans; the paper's configuration has an augmentation of its own."""
 
-    loss: Callable
-    steps: int
-    rate: float
+    loss: str
+    paper: TrainingPlan | None
+    paper_augmentation: Augmentation = _UPRIGHT
+    small: TrainingPlan = _SMALL
+    augmentation: Augmentation = _UPRIGHT
+
+    def plan(self, size: str) -> TrainingPlan:
+        """The plan of a configuration: paper, small or tiny."""
+        return {"paper": self.paper, "small": self.small, "tiny": _TINY}[size]
+
+    def augmentation_of(self, size: str) -> Augmentation:
+        """The augmentation of a configuration."""
+        return self.paper_augmentation if size == "paper" else self.augmentation
 
 
-RECIPES = {
-    "locator": Recipe(plain_loss, steps=4600, rate=2e-3),
-    "ba_net": Recipe(ba_net_loss, steps=4300, rate=1e-3),
+RECIPES: dict[str, Recipe] = {
+    "locator": Recipe("plain", None, small=TrainingPlan(steps=4600, rate=2e-3)),
+    # Section 4.1; T = 1000 epochs.
+    "ba_net": Recipe("ba_net", _NNUNET, _STRONG),
+    "plain_unet": Recipe("plain", _NNUNET, _STRONG),
+    "res_unet": Recipe("plain", _NNUNET, _STRONG),
+    # 300 epochs of 168 crops in batches of 8; the paper names no augmentation, flips are what its TTA averages.
+    "boundary_stream": Recipe(
+        "boundary_stream",
+        TrainingPlan(steps=6_300, batch=8, rate=5e-5, optimizer="adam", validate_every=420),
+        _ALL_FLIPS,
+        augmentation=_ALL_FLIPS,
+    ),
+    # Section 3.2: 20 epochs of 4000 iterations, random crop and mirror; the paper names no decay.
+    "sc_unet": Recipe(
+        "sc_unet",
+        TrainingPlan(steps=80_000, batch=8, rate=1e-4, optimizer="adam", schedule="constant", validate_every=4_000),
+        _CROP_AND_MIRROR,
+    ),
+    "sc_unet_rough": Recipe(
+        "sc_unet",
+        TrainingPlan(steps=80_000, batch=8, rate=1e-4, optimizer="adam", schedule="constant", validate_every=4_000),
+        _CROP_AND_MIRROR,
+    ),
+    # Section 3: Adam; paper silent on rate (Keras' own is 0.001), batch, length and augmentation; the lengths are ours.
+    "kid_net": Recipe(
+        "kid_net",
+        TrainingPlan(steps=100_000, batch=4, rate=1e-3, optimizer="adam", schedule="constant", validate_every=2_500),
+    ),
+    # Section 3.2: at most 200 epochs of 168 scans x 25 overlapping patches; batch not given.
+    "tu_net": Recipe(
+        "tu_net",
+        TrainingPlan(
+            steps=840_000, rate=1e-4, optimizer="adam", schedule="plateau", weight_decay=1e-5, validate_every=4_200
+        ),
+        _ONE_DEGREE,
+    ),
+    "l_net": Recipe(
+        "plain",
+        TrainingPlan(
+            steps=33_600, rate=1e-4, optimizer="adam", schedule="plateau", weight_decay=1e-5, validate_every=168
+        ),
+        _ONE_DEGREE,
+    ),
 }
 
 
-def make_trainer(
-    model: str, anatomies: Path, folder: Path, steps: int | None = None, device: str = "cpu", config_name: str = "small"
-) -> Trainer:
-    """The trainer of a model on the made anatomies in a folder; files go to `folder`, where an old run is resumed.
-
-    Raises InputError if there is no such model or configuration.
-    """
-    if model not in RECIPES or (model, config_name) not in CONFIGS:
-        known = ", ".join(f"{m} ({c})" for m, c in CONFIGS)
+def trainable(name: str, size: str) -> tuple[str, ...]:
+    """The networks that training a model (or system) means, for example five for `boundary_stream`; the locator, which
+    all share, only if it is asked for by name. Raises InputError, naming what there is, for another name or size."""
+    parts = {s.name: tuple(n for n in s.networks if n != "locator") for s in SYSTEMS}
+    networks = parts.get(name, (name,))
+    if any((model_of(network), size) not in CONFIGS for network in networks):
+        known = ", ".join(dict.fromkeys((*parts, *RECIPES)))
         raise InputError(
-            f"There is no model {model!r} with configuration {config_name!r} to train; choose from: {known}."
+            f"There is no model {name!r} with configuration {size!r} to train; choose from: {known}; "
+            "with --config paper, small or tiny (the locator: small)."
         )
-    recipe, network_config = RECIPES[model], config(model, config_name)
-    plan = TrainingPlan(steps=recipe.steps if steps is None else steps, rate=recipe.rate, device=device)
-    torch.manual_seed(0)
-    samples = MadeSamples(anatomies, network_config, plan.steps * plan.batch)
-    return Trainer(build(network_config), recipe.loss, samples, plan, folder, network_config.to_json())
+    return networks

@@ -38,6 +38,9 @@ def test_evaluate_merges_the_sides_of_a_segmentation(tmp_path: Path, capsys: pyt
     assert capsys.readouterr().out.split() == ["kidney", "1.000"]
 
 
+TRAIN = ["train", "--model", "ba_net", "--data", "anatomies", ".", "-o", "run"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -46,11 +49,19 @@ def test_evaluate_merges_the_sides_of_a_segmentation(tmp_path: Path, capsys: pyt
         (["evaluate", "text.nii.gz", "b.nii.gz"], "cannot be read"),
         (["evaluate", "b.nii.gz", "moved.nii.gz"], "different grids"),
         (["evaluate", "b.nii.gz", "halves.nii.gz"], "no labels"),
-        (["train", ".", "--model", "ba_net", "-o", "run", "--steps", "-5"], "1 or more"),
-        (["train", ".", "--model", "ba_net", "-o", "run", "--release", "nowhere"], "nowhere"),
+        ([*TRAIN, "--steps", "-5"], "1 or more"),
+        ([*TRAIN, "--release", "nowhere"], "nowhere"),
+        ([*TRAIN, "--fold", "5"], "choose 0 to 4"),
+        ([*TRAIN, "--fold", "first"], "choose 0 to 4"),
+        ([*TRAIN, "--device", "cuda:63"], "choose auto or cpu"),
+        ([*TRAIN, "--data", "KiTS18", "."], "KiPA22, KiTS19"),
+        ([*TRAIN, "--data", "KiPA22", "nowhere"], "nowhere"),
+        ([*TRAIN, "--data", "KiTS19", "."], "case_00000"),
+        ([*TRAIN, "--config", "huge"], "huge"),
         (["synthesize", "text.nii.gz", "--spl", "."], "text.nii.gz"),
-        (["train", ".", "--model", "no_net", "-o", "run"], "no_net"),
-        (["train", ".", "--model", "ba_net", "-o", "run"], "synthesize"),
+        ([*TRAIN, "--model", "no_net"], "no_net"),
+        ([*TRAIN, "--model", "locator", "--config", "paper"], "locator"),
+        (TRAIN, "synthesize"),
         (["synthesize", "out", "--spl", "nowhere"], "seg.nrrd"),
         (["synthesize", "out", "--spl", ".", "--kidneys", "."], "seg.nrrd"),
     ],
@@ -90,24 +101,70 @@ def drawn_anatomies(tmp_path: Path) -> Path:
     return folder
 
 
+def manifest(folder: Path) -> dict:
+    return json.loads((folder / "manifest.json").read_text())["networks"]
+
+
 @pytest.mark.parametrize("model", ["locator", "ba_net"])
 def test_train_and_release_on_a_drawn_anatomy(model: str, drawn_anatomies: Path, tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
-    train = ["train", str(drawn_anatomies), "--model", model, "--steps", "1", "-o", str(tmp_path / "run")]
-    assert main([*train, "--release", str(tmp_path / "weights")]) == 0
-    entry = json.loads((tmp_path / "weights" / "manifest.json").read_text())[0]
-    assert entry["name"] == model
+    train = ["train", "--data", "anatomies", str(drawn_anatomies), "--model", model, "--steps", "1", "--device", "cpu"]
+    assert main([*train, "-o", str(tmp_path / "run"), "--release", str(tmp_path / "weights")]) == 0
+    entry = manifest(tmp_path / "weights")[model]
     load_network(tmp_path / "weights" / entry["weights"], entry["sha256"])
+
+
+@pytest.fixture
+def made_scans(tmp_path: Path) -> Path:
+    """Five scans in our layout: a bright box of kidney with a tumor in noise, 6 mm voxels."""
+    rng = np.random.default_rng(0)
+    for index in range(5):
+        array = np.zeros((16, 32, 32), np.uint8)
+        array[4:12, 8:20, 8:20], array[6:9, 10:14, 10:14] = 1, 2
+        hu = (rng.normal(40, 10, array.shape) + 120 * (array == 1) + 60 * (array == 2)).astype(np.int16)
+        for kind, values, end in (("imagesTr", hu, "_0000"), ("labelsTr", array, "")):
+            (tmp_path / "data" / kind).mkdir(parents=True, exist_ok=True)
+            image = sitk.GetImageFromArray(values)
+            image.SetSpacing((6.0, 6.0, 6.0))
+            sitk.WriteImage(image, str(tmp_path / "data" / kind / f"scan_{index}{end}.nii.gz"))
+    return tmp_path / "data"
+
+
+def test_a_system_is_trained_network_by_network_and_gone_on_with_only_when_told(
+    made_scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """BiSC-UNet on our layout: rough and fine network, each with its manifest entry and its classes."""
+    (tmp_path / "weights").mkdir()
+    train = ["train", "--model", "bisc_unet", "--config", "tiny", "--data", "ours", str(made_scans), "--device", "cpu"]
+    train += ["-o", str(tmp_path / "run"), "--release", str(tmp_path / "weights"), "--steps", "1"]
+    assert main(train) == 0
+    assert set(manifest(tmp_path / "weights")) == {"sc_unet", "sc_unet_rough"}
+    assert manifest(tmp_path / "weights")["sc_unet"]["structures"] == ["kidney", "tumor"]
+    assert main(train) == 2 and "--resume" in capsys.readouterr().err
+    assert main([*train, "--resume"]) == 0
+
+
+def test_a_model_that_needs_what_the_data_lack_is_refused(
+    made_scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Kid-Net on KiTS: no vessel is labelled."""
+    for index in range(5):
+        case = tmp_path / "kits" / f"case_{index:05d}"
+        case.mkdir(parents=True)
+        (made_scans / "imagesTr" / f"scan_{index}_0000.nii.gz").rename(case / "imaging.nii.gz")
+        (made_scans / "labelsTr" / f"scan_{index}.nii.gz").rename(case / "segmentation.nii.gz")
+    train = ["train", "--model", "kid_net", "--config", "tiny", "--data", "KiTS19", str(tmp_path / "kits")]
+    assert main([*train, "--device", "cpu", "-o", str(tmp_path / "run")]) == 2
+    assert "needs artery, vein, ureter" in capsys.readouterr().err
 
 
 def test_synthesize_then_train_then_release(
     shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two anatomies, two steps: the whole way from the atlas to a weights file with its manifest."""
+    """An anatomy, two steps: the whole way from the atlas to a weights file with its manifest."""
     spl = str(shared_data / "spl_atlas")
     assert main(["synthesize", str(tmp_path / "anatomies"), "--anatomies", "--spl", spl]) == 0
-    train = ["train", str(tmp_path / "anatomies"), "--model", "locator", "--steps", "2", "-o", str(tmp_path / "run")]
-    assert main([*train, "--release", str(tmp_path)]) == 0
-    entry = json.loads((tmp_path / "manifest.json").read_text())[0]
-    assert entry["name"] == "locator" and (tmp_path / entry["weights"]).is_file()
+    train = ["train", "--data", "anatomies", str(tmp_path / "anatomies"), "--model", "locator", "--steps", "2"]
+    assert main([*train, "--device", "cpu", "-o", str(tmp_path / "run"), "--release", str(tmp_path)]) == 0
+    assert (tmp_path / manifest(tmp_path)["locator"]["weights"]).is_file()
     assert "2 steps done" in capsys.readouterr().out

@@ -1,0 +1,192 @@
+"""The whole comparison: makes the scans, trains what is not trained yet, scores what is not scored yet, writes the
+page.
+
+Everything lies in one folder and is gone on with when the command is given again:
+`scans` (made CTs), `stored` (the same on the networks' grids), `runs` (trainings), `scores` (by arm), `claims.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+from ..networks.checkpoint import load_tensors
+from ..networks.configs import NetworkConfig
+from ..networks.registry import build
+from ..progress import Progress, silent
+from ..training.cases import StoredCase, stored_cases
+from ..training.data.layouts import find_cases
+from ..training.patches import PatchSamples
+from ..training.plan import TrainingPlan
+from ..training.recipes import LOSSES, RECIPES
+from ..training.schemas import SCHEMAS
+from ..training.trainer import Trainer
+from .experiment import CLAIMS, Arm, Claim, Run, runs
+from .predictions import ArmPredictor, Trained, predictors
+from .scoring import measures
+from .table import page
+
+# The papers' scans are arterial; kidneys are as often scanned in the portal phase.
+PHASES = ("arterial", "portal")
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What is compared: `folder` of everything, `size` of the networks, `steps` and `rate` of every training, `seeds`
+    repeats, `train` and `test` numbers of scans, the first of which has the seed `first_scan`."""
+
+    folder: Path
+    size: str = "tiny"
+    steps: int = 1500
+    rate: float = 2e-3
+    seeds: int = 3
+    train: int = 40
+    test: int = 12
+    first_scan: int = 30001
+    device: str = "cpu"
+
+    @property
+    def runs(self) -> list[Run]:
+        """All trainings, in their order."""
+        return runs(self.seeds)
+
+    def run_folder(self, run: Run) -> Path:
+        """Where a training's files are."""
+        return self.folder / "runs" / run.name
+
+    def is_done(self, run: Run) -> bool:
+        """Whether a training is finished."""
+        return (self.run_folder(run) / "done").exists()
+
+    def cases(self, config: NetworkConfig, show: Progress = silent) -> tuple[list[StoredCase], list[StoredCase]]:
+        """Training and test scans on a network's grid, stored on first use."""
+        found = sorted(find_cases("ours", self.folder / "scans"), key=lambda case: case.name)
+        if len(found) < self.train + self.test:
+            raise InputError(
+                f"{self.folder / 'scans'} holds {len(found)} scans and {self.train + self.test} are needed; "
+                "give --spl and --kidneys to make them."
+            )
+        found = found[: self.train + self.test]
+        stored = stored_cases(found, config, self.folder / "stored", partial(show, 0.0))
+        return stored[: self.train], stored[self.train :]
+
+
+def make_scans(campaign: Campaign, spl: Path, kidneys: Path | None, show: Progress = silent) -> None:
+    """Makes the scans that the folder does not hold yet."""
+    from ..synthesis.anatomy_builder import Atlases
+    from ..synthesis.scan import ScanPlan, make_scan
+    from ..volumes.writing import write_label_map, write_volume
+
+    atlases = None
+    folders = [campaign.folder / "scans" / name for name in ("imagesTr", "labelsTr")]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    count = campaign.train + campaign.test
+    for index in range(count):
+        seed = campaign.first_scan + index
+        image, labels = folders[0] / f"made_{seed:05d}_0000.nii.gz", folders[1] / f"made_{seed:05d}.nii.gz"
+        if not (image.exists() and labels.exists()):
+            atlases = atlases or Atlases(spl, kidneys)
+            volume, truth = make_scan(atlases, ScanPlan(seed, PHASES[index % len(PHASES)]))
+            write_volume(volume, image)
+            write_label_map(truth, labels)
+        show((index + 1) / count, f"scan {index + 1} of {count}")
+
+
+def train_all(campaign: Campaign, jobs: int, show: Progress = silent) -> None:
+    """Trains every run that is not done, `jobs` at a time, each in a process with its share of the CPU cores."""
+    todo = [run for run in campaign.runs if not campaign.is_done(run)]
+    for config in dict.fromkeys(run.variant.config(campaign.size) for run in todo):
+        campaign.cases(config, show)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        for index, name in enumerate(pool.map(partial(train_run, campaign, threads=threads), todo)):
+            show((index + 1) / len(todo), f"trained {name}, {index + 1} of {len(todo)}")
+
+
+def train_run(campaign: Campaign, run: Run, threads: int = 1) -> str:
+    """Trains one run, or goes on with it; its name. The same steps, batch, optimizer and rate for all runs."""
+    torch.set_num_threads(threads)
+    variant, config = run.variant, run.variant.config(campaign.size)
+    recipe = RECIPES[variant.model]
+    plan = TrainingPlan(campaign.steps, rate=campaign.rate, device=campaign.device, checkpoint_seconds=60, workers=0)
+    training, _ = campaign.cases(config)
+    schema = SCHEMAS[variant.schema or variant.model]
+    samples = PatchSamples(
+        training, config, schema, recipe.augmentation_of(campaign.size), plan.steps * plan.batch, run.seed
+    )
+    torch.manual_seed(run.seed)
+    loss = LOSSES[variant.loss or recipe.loss](config)
+    folder = campaign.run_folder(run)
+    Trainer(build(config), loss, samples, plan, folder, config.to_json()).run()
+    (folder / "done").touch()
+    return run.name
+
+
+def trained(campaign: Campaign, run: Run) -> Trained:
+    """The finished network of a run."""
+    tensors, notes = load_tensors(campaign.run_folder(run) / "checkpoint.safetensors")
+    config = NetworkConfig.from_json(notes["config"])
+    network = build(config)
+    network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
+    return Trained(network.eval().to(memory_format=torch.channels_last_3d), config)
+
+
+def score_all(campaign: Campaign, show: Progress = silent) -> dict[str, dict[str, list[list[dict[str, float]]]]]:
+    """Scores by claim and arm, a list of repeats of lists of scans; what is stored in `scores` is not made again."""
+    done = {run.name for run in campaign.runs if campaign.is_done(run)}
+    result: dict[str, dict[str, list[list[dict[str, float]]]]] = {}
+    arms = [(claim, arm) for claim in CLAIMS for arm in claim.arms]
+    for index, (claim, arm) in enumerate(arms):
+        show(index / len(arms), f"scoring {claim.title}: {arm.name}")
+        groups = predictors(arm, campaign.runs, done)
+        result.setdefault(claim.title, {})[arm.name] = [_scored(campaign, claim, arm, group) for group in groups]
+    return result
+
+
+def _scored(campaign: Campaign, claim: Claim, arm: Arm, group: Sequence[Run]) -> list[dict[str, float]]:
+    name = f"{claim.title}-{arm.name}-{'+'.join(run.name for run in group)}".replace(" ", "_")
+    path = campaign.folder / "scores" / f"{name}.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    scores = _score(campaign, arm, list(group))
+    path.parent.mkdir(exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps(scores), encoding="utf-8")
+    unfinished.replace(path)
+    return scores
+
+
+def _score(campaign: Campaign, arm: Arm, group: list[Run]) -> list[dict[str, float]]:
+    finder = next((r for r in campaign.runs if r.variant.name == arm.finder), None)
+    everyone = {run.name: trained(campaign, run) for run in [*group, *([finder] if finder else [])]}
+    by_run = {name: {c.name: c for c in campaign.cases(t.config)[1]} for name, t in everyone.items()}
+    predictor = ArmPredictor(arm, group, everyone, lambda run, name: by_run[run.name][name], finder)
+    config, cases = everyone[group[0].name].config, by_run[group[0].name]
+    return [measures(predictor.labels(n), np.asarray(c.labels), config, c.spacing) for n, c in cases.items()]
+
+
+def write_page(campaign: Campaign, show: Progress = silent) -> Path:
+    """Scores everything that is trained and writes the tables to `claims.md` in the folder."""
+    done = sum(campaign.is_done(run) for run in campaign.runs)
+    head = (
+        f"{done} of {len(campaign.runs)} trainings done: configuration {campaign.size}, {campaign.steps:,} steps of one "
+        f"patch, the same optimizer and rate for all; {campaign.train} made (synthetic) CTs to train on, "
+        f"{campaign.test} others to test. Values: mean over the test scans; mean and standard deviation of that over "
+        "the repeats.\n\n"
+    )
+    path = campaign.folder / "claims.md"
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(head + page(score_all(campaign, show)), encoding="utf-8")
+    unfinished.replace(path)
+    return path

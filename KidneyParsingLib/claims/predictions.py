@@ -1,0 +1,116 @@
+"""An arm's label map of one stored test scan, by the predictor's own parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+
+import cc3d
+import numpy as np
+import torch
+
+from ..inference.grid import Grid, on_grid
+from ..inference.growing import refined
+from ..inference.maps import forced, label_of_class, scores_of
+from ..inference.network_pass import ALL_AXES, PLAIN, predict_maps
+from ..inference.regions import component_boxes, largest_components
+from ..networks.configs import NetworkConfig
+from ..training.cases import StoredCase
+from .experiment import Arm, Run
+
+# Connected-component post-processing, the same for every arm: parts smaller than this share of the largest go.
+_SMALLEST_PART = 0.1
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network with its configuration."""
+
+    network: torch.nn.Module
+    config: NetworkConfig
+
+
+# (run, scan's name) -> the scan as the run's network wants it.
+CaseOf = Callable[[Run, str], StoredCase]
+
+
+def grid_of(case: StoredCase) -> Grid:
+    """The stored scan's grid; all grids of one scan share their outer corner, which is at 0 here."""
+    return Grid(np.array(case.spacing[::-1]) / 2, tuple(case.spacing), tuple(case.hu.shape))
+
+
+class ArmPredictor:
+    """Predicts test scans with the networks of an arm; `runs` are the averaged ones, `finder` the one that finds
+    kidneys."""
+
+    def __init__(
+        self, arm: Arm, runs: list[Run], trained: dict[str, Trained], case_of: CaseOf, finder: Run | None
+    ) -> None:
+        self.arm, self.runs, self.trained, self.case_of, self.finder = arm, runs, trained, case_of, finder
+
+    def labels(self, name: str) -> np.ndarray:
+        """uint8 structure labels (z, y, x) on the grid of the first run."""
+        config = self.trained[self.runs[0].name].config
+        grid = grid_of(self.case_of(self.runs[0], name))
+        windows, gate = self._regions(name, grid, config)
+        maps, seen = self._maps(name, grid, windows)
+        if gate is not None:
+            maps *= gate
+        if self.arm.growing:
+            maps = forced(maps, refined(maps))
+        classes = np.where(seen, scores_of(maps, config).argmax(0), 0)
+        return without_specks(label_of_class(config)[classes])
+
+    def _maps(self, name: str, grid: Grid, windows: list[tuple[slice, ...]]) -> tuple[np.ndarray, np.ndarray]:
+        """Mean maps (outputs, z, y, x) of the runs, and which voxels they cover."""
+        outputs = self.trained[self.runs[0].name].config.outputs
+        total = np.zeros((outputs, *grid.size), np.float32)
+        count = np.zeros(grid.size, np.float32)
+        mirrors = ALL_AXES if self.arm.mirrored else PLAIN
+        for run in self.runs:
+            trained, hu = self.trained[run.name], self.case_of(run, name).hu
+            for window in windows:
+                part = np.ascontiguousarray(hu[window], np.float32)
+                maps = predict_maps(trained.network, trained.config, part, torch.device("cpu"), mirrors)
+                total[(slice(None), *window)] += maps
+                count[window] += 1
+        return total / np.maximum(count, 1), count > 0
+
+    def _regions(
+        self, name: str, grid: Grid, config: NetworkConfig
+    ) -> tuple[list[tuple[slice, ...]], np.ndarray | None]:
+        """Windows to predict: the whole scan, or around what the finder found; and the finder's mask for gated arms."""
+        everything = [tuple(slice(0, n) for n in grid.size)]
+        if self.finder is None:
+            return everything, None
+        case, finder = self.case_of(self.finder, name), self.trained[self.finder.name]
+        rough = grid_of(case)
+        maps = predict_maps(finder.network, finder.config, np.asarray(case.hu, np.float32), torch.device("cpu"))
+        mask = scores_of(maps, finder.config).argmax(0) > 0
+        if self.arm.gated:
+            return everything, on_grid(mask.astype(np.float32), rough, grid) > 0.5
+        boxes = component_boxes(largest_components(mask, rough), rough, config, grid.spacing)
+        return [grid.window(box, config.stride) for box in boxes], None
+
+
+def without_specks(labels: np.ndarray) -> np.ndarray:
+    """The labels without components smaller than a tenth of their structure's largest one."""
+    kept = labels.copy()
+    for label in np.unique(labels[labels > 0]):
+        parts = cc3d.connected_components(labels == label, connectivity=26)
+        voxels = np.bincount(parts.ravel())
+        voxels[0] = 0
+        small = voxels < _SMALLEST_PART * voxels.max()
+        small[0] = False
+        kept[small[parts]] = 0
+    return kept
+
+
+def predictors(arm: Arm, all_runs: list[Run], done: set[str]) -> list[list[Run]]:
+    """The groups of runs that an arm is predicted with: one group a seed that all its variants have, or one of all."""
+    of = {v: [r for r in all_runs if r.variant.name == v and r.name in done] for v in arm.variants}
+    if arm.pooled:
+        return [list(chain.from_iterable(of.values()))] if all(of.values()) else []
+    seeds = set.intersection(*({r.seed for r in runs} for runs in of.values()))
+    return [[r for v in arm.variants for r in of[v] if r.seed == seed] for seed in sorted(seeds)]

@@ -1,0 +1,170 @@
+"""From what was asked for (a model, a data set, a folder) to a trainer that is ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+from ..inference.systems import model_of
+from ..networks.configs import NESTED, NetworkConfig, config
+from ..networks.registry import build
+from ..progress import Progress, silent
+from ..synthesis.samples import MadeSamples
+from .cases import StoredCase, stored_cases
+from .data.case import Case
+from .data.layouts import find_cases, labelled_structures
+from .distributed import gathered, local_device, rank
+from .patches import PatchSamples
+from .plan import TrainingPlan
+from .recipes import LOSSES, RECIPES
+from .schemas import SCHEMAS
+from .splits import k_fold
+from .trainer import Trainer
+from .validation import CaseValidation
+
+# The name of the "data set" of made anatomies, whose scans are painted anew for every sample.
+ANATOMIES = "anatomies"
+_STATISTICS_VOXELS = 20_000
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a training was asked to be. `data` is a layout's name, or ANATOMIES, and `folder` where it lies; of `folds`
+    parts the one numbered `fold` validates (None: all train, nothing validates). `steps` and `batch` replace the
+    recipe's."""
+
+    network: str
+    size: str
+    data: str
+    folder: Path
+    output: Path
+    folds: int = 5
+    fold: int | None = 0
+    steps: int | None = None
+    batch: int | None = None
+    device: str = "cpu"
+
+    @property
+    def model(self) -> str:
+        """The model whose recipe is followed."""
+        return model_of(self.network)
+
+    @property
+    def seed(self) -> int:
+        """Members of an ensemble differ in their first weights and the order of samples."""
+        number = self.network.removeprefix(self.model + "_")
+        return int(number) if number.isdigit() else 0
+
+    def plan(self) -> TrainingPlan:
+        """The recipe's plan with what was asked for in its place. Raises InputError if the model has none of this
+        size."""
+        plan = RECIPES[self.model].plan(self.size)
+        if plan is None:
+            raise InputError(f"The {self.model} has no configuration {self.size!r}; leave --config out.")
+        wanted = {"steps": self.steps, "batch": self.batch, "device": self.device}
+        return replace(plan, **{name: value for name, value in wanted.items() if value is not None})
+
+
+def make_trainer(session: Session, show: Progress = silent) -> Trainer:
+    """The trainer of a session; resampled scans are kept in `output`/scans, an unfinished run there is gone on with.
+
+    Raises InputError if the data cannot be used for the model.
+    """
+    if session.data == ANATOMIES:
+        return _on_anatomies(session, show)
+    return _on_cases(session, show)
+
+
+def _on_anatomies(session: Session, show: Progress) -> Trainer:
+    network_config, plan = config(session.model, session.size), replace(session.plan(), validate_every=0)
+    schema = SCHEMAS.get(session.model) if session.model not in ("ba_net", "locator") else None
+    samples = MadeSamples(session.folder, network_config, plan.steps * plan.batch, session.seed, schema)
+    return _trainer(session, network_config, plan, samples, None, show)
+
+
+def _on_cases(session: Session, show: Progress) -> Trainer:
+    cases = find_cases(session.data, session.folder)
+    wanted = restricted(config(session.model, session.size), labelled_structures(cases), session.data)
+    stored = _stored(cases, wanted, session.output / "scans", show)
+    training, held_out = _split(stored, session)
+    fitted = with_statistics(wanted, training) if session.size == "paper" else wanted
+    plan = session.plan() if held_out else replace(session.plan(), validate_every=0)
+    recipe = RECIPES[session.model]
+    samples = PatchSamples(
+        training,
+        fitted,
+        SCHEMAS[session.model],
+        recipe.augmentation_of(session.size),
+        plan.steps * plan.batch,
+        session.seed,
+    )
+    validation = CaseValidation(held_out, fitted, local_device(session.device)) if plan.validate_every else None
+    return _trainer(session, fitted, plan, samples, validation, show)
+
+
+def _stored(cases: list[Case], wanted: NetworkConfig, folder: Path, show: Progress) -> list[StoredCase]:
+    """The scans on the network's grid; of several processes the first one makes them while the others wait."""
+    if rank() > 0:
+        gathered(torch.zeros(1))
+    stored = stored_cases(cases, wanted, folder, partial(show, 0.0))
+    if rank() == 0:
+        gathered(torch.zeros(1))
+    return stored
+
+
+def _trainer(
+    session: Session,
+    network_config: NetworkConfig,
+    plan: TrainingPlan,
+    samples: PatchSamples | MadeSamples,
+    validation: CaseValidation | None,
+    show: Progress,
+) -> Trainer:
+    torch.manual_seed(session.seed)
+    loss = LOSSES[RECIPES[session.model].loss](network_config)
+    network = build(network_config)
+    return Trainer(network, loss, samples, plan, session.output, network_config.to_json(), validation, show)
+
+
+def _split(stored: list[StoredCase], session: Session) -> tuple[list[StoredCase], list[StoredCase]]:
+    if session.fold is None:
+        return stored, []
+    training, held_out = k_fold([case.name for case in stored], session.folds)[session.fold]
+    return [c for c in stored if c.name in training], [c for c in stored if c.name in held_out]
+
+
+def restricted(network_config: NetworkConfig, structures: Sequence[str], data: str) -> NetworkConfig:
+    """The configuration with those of its classes that the data labels.
+
+    Raises InputError if that leaves nothing to learn, or less than the two maps of a network that nests tumor in
+    kidney.
+    """
+    classes = tuple(c for c in network_config.classes if c == "background" or c in structures)
+    if len(classes) == 1 or (network_config.activation == NESTED and classes != network_config.classes):
+        needed = ", ".join(network_config.classes[1:])
+        raise InputError(f"The data set {data} labels {', '.join(structures)}; this model needs {needed}.")
+    return replace(network_config, classes=classes)
+
+
+def with_statistics(network_config: NetworkConfig, stored: Sequence[StoredCase]) -> NetworkConfig:
+    """The configuration with mean and standard deviation of the clipped HU in the labelled structures of these scans
+    (nnU-Net's; BA-Net takes "data statistics", TuNet each scan's own, which padding and field of view would change).
+
+    HU clipped to [-1000, 1000] and divided by 1000 (boundary stream) are no statistics and stay.
+    """
+    if network_config.mean_hu == 0 and network_config.std_hu == 1000:
+        return network_config
+    rng = np.random.default_rng(0)
+    values = np.concatenate([_some_foreground(case, rng) for case in stored]).clip(*network_config.clip_hu)
+    return replace(network_config, mean_hu=float(values.mean()), std_hu=float(max(values.std(), 1.0)))
+
+
+def _some_foreground(case: StoredCase, rng: np.random.Generator) -> np.ndarray:
+    values = case.hu[case.labels > 0].astype(np.float32)
+    return values if len(values) <= _STATISTICS_VOXELS else rng.choice(values, _STATISTICS_VOXELS, replace=False)
