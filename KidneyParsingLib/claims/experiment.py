@@ -27,12 +27,14 @@ class Variant:
         return replace(config(self.model, size), **self.changes)
 
 
+# KiPA22's structures; all its scans are cut out around a kidney.
+_KIPA = {"classes": ("background", "kidney", "tumor", "artery", "vein")}
 # The plain 3D U-Net that TuNet is compared with: L-Net's architecture, W-Net's and T-Net's task.
 _PLAIN_3D = {"network": "l_net", "median": False}
 VARIANTS: tuple[Variant, ...] = (
-    Variant("plain_unet", "plain_unet"),
-    Variant("res_unet", "res_unet"),
-    Variant("ba_net", "ba_net"),
+    Variant("plain_unet", "plain_unet", _KIPA, schema="kidneys"),
+    Variant("res_unet", "res_unet", _KIPA, schema="kidneys"),
+    Variant("ba_net", "ba_net", _KIPA, schema="kidneys"),
     Variant("sc_unet_rough", "sc_unet_rough", seeds=1),
     Variant("sc_unet_balanced", "sc_unet"),
     Variant("sc_unet_plain", "sc_unet", loss="sc_unet_plain"),
@@ -77,9 +79,12 @@ def _turn(run: Run) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Arm:
-    """One line of the table: variants whose maps are averaged (of one seed, or with `pooled` of all their seeds) and
-    how they are used. `mirrored`: flips along all axes; `finder`: the variant that finds the kidneys; `gated`,
-    `growing`: TuNet's."""
+    """One line of the table: variants whose maps are averaged (of one seed, or with `pooled` of all their seeds), and
+    how.
+
+    `mirrored`: flips along all axes; `finder`: the variant that finds the kidneys; `gated`, `growing`: TuNet's; `roi`:
+    only boxes around the true kidneys are predicted and scored, as KiPA22's scans are cut out around them.
+    """
 
     name: str
     variants: tuple[str, ...]
@@ -88,6 +93,7 @@ class Arm:
     finder: str | None = None
     gated: bool = False
     growing: bool = False
+    roi: bool = False
 
 
 _TUNETS = ("tu_net", "tu_net_median", "tu_net_se", "tu_net_se_median")
@@ -127,10 +133,10 @@ CLAIMS: tuple[Claim, ...] = (
         "BA-Net",
         "Hu et al. 2022, tables 1 and 2 (KiPA22; means over kidney, tumor, artery, vein; HD in voxels)",
         (
-            Arm("nnU-Net", ("plain_unet",)),
-            Arm("ResUNet", ("res_unet",)),
-            Arm("BA-Net", ("ba_net",)),
-            Arm("RB-Ensemble", ("res_unet", "ba_net")),
+            Arm("nnU-Net", ("plain_unet",), roi=True),
+            Arm("ResUNet", ("res_unet",), roi=True),
+            Arm("BA-Net", ("ba_net",), roi=True),
+            Arm("RB-Ensemble", ("res_unet", "ba_net"), roi=True),
         ),
         ("dice kidney", "dice tumor", "dice artery", "dice vein", "dice mean", "hd mean"),
         (

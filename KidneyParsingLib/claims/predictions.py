@@ -10,6 +10,7 @@ import cc3d
 import numpy as np
 import torch
 
+from ..evaluation.regions import KIDNEY_WITH_LESIONS
 from ..inference.grid import Grid, on_grid
 from ..inference.growing import refined
 from ..inference.maps import forced, label_of_class, scores_of
@@ -21,6 +22,7 @@ from .experiment import Arm, Run
 
 # Connected-component post-processing, the same for every arm: parts smaller than this share of the largest go.
 _SMALLEST_PART = 0.1
+_ROI_MARGIN_MM = (24.0, 24.0, 24.0)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,14 @@ CaseOf = Callable[[Run, str], StoredCase]
 def grid_of(case: StoredCase) -> Grid:
     """The stored scan's grid; all grids of one scan share their outer corner, which is at 0 here."""
     return Grid(np.array(case.spacing[::-1]) / 2, tuple(case.spacing), tuple(case.hu.shape))
+
+
+def roi_windows(case: StoredCase) -> list[tuple[slice, ...]]:
+    """Windows (z, y, x) around the true kidneys, 24 mm wider."""
+    grid = grid_of(case)
+    parts = largest_components(np.isin(case.labels, KIDNEY_WITH_LESIONS), grid)
+    boxes = [grid.box_of(parts == part) for part in np.unique(parts[parts > 0])]
+    return [grid.window(box.grown(_ROI_MARGIN_MM, _ROI_MARGIN_MM)) for box in boxes]
 
 
 class ArmPredictor:
@@ -82,6 +92,8 @@ class ArmPredictor:
     ) -> tuple[list[tuple[slice, ...]], np.ndarray | None]:
         """Windows to predict: the whole scan, or around what the finder found; and the finder's mask for gated arms."""
         everything = [tuple(slice(0, n) for n in grid.size)]
+        if self.arm.roi:
+            return roi_windows(self.case_of(self.runs[0], name)), None
         if self.finder is None:
             return everything, None
         case, finder = self.case_of(self.finder, name), self.trained[self.finder.name]

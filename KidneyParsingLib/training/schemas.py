@@ -99,6 +99,8 @@ SCHEMAS: dict[str, Schema] = {
     "plain_unet": Schema(_NNUNET_CENTERS),
     "res_unet": Schema(_NNUNET_CENTERS),
     "l_net": Schema(_NNUNET_CENTERS),
+    # For whole scans in place of KiPA22's, which are cut out around a kidney: patches that always show structures.
+    "kidneys": Schema((("foreground", 1.0),)),
     "boundary_stream": Schema((("tumor", 0.8), ("foreground", 0.1), ("background", 0.1))),
     # Random crops, the fine network's from kidney ROIs. The rough one's patches are whole slices.
     "sc_unet": Schema((("foreground", 1.0),), canny_edges),

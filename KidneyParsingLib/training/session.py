@@ -21,7 +21,7 @@ from .data.case import Case
 from .data.layouts import find_cases, labelled_structures
 from .distributed import gathered, local_device, rank
 from .patches import PatchSamples
-from .plan import TrainingPlan
+from .plan import PLATEAU, POLY, TrainingPlan
 from .recipes import LOSSES, RECIPES
 from .schemas import SCHEMAS
 from .splits import k_fold
@@ -82,7 +82,7 @@ def make_trainer(session: Session, show: Progress = silent) -> Trainer:
 
 
 def _on_anatomies(session: Session, show: Progress) -> Trainer:
-    network_config, plan = config(session.model, session.size), replace(session.plan(), validate_every=0)
+    network_config, plan = config(session.model, session.size), without_validation(session.plan())
     schema = SCHEMAS.get(session.model) if session.model not in ("ba_net", "locator") else None
     samples = MadeSamples(session.folder, network_config, plan.steps * plan.batch, session.seed, schema)
     return _trainer(session, network_config, plan, samples, None, show)
@@ -94,7 +94,7 @@ def _on_cases(session: Session, show: Progress) -> Trainer:
     stored = _stored(cases, wanted, session.output / "scans", show)
     training, held_out = _split(stored, session)
     fitted = with_statistics(wanted, training) if session.size == "paper" else wanted
-    plan = session.plan() if held_out else replace(session.plan(), validate_every=0)
+    plan = session.plan() if held_out else without_validation(session.plan())
     recipe = RECIPES[session.model]
     samples = PatchSamples(
         training,
@@ -130,6 +130,11 @@ def _trainer(
     loss = LOSSES[RECIPES[session.model].loss](network_config)
     network = build(network_config)
     return Trainer(network, loss, samples, plan, session.output, network_config.to_json(), validation, show)
+
+
+def without_validation(plan: TrainingPlan) -> TrainingPlan:
+    """The plan for training where nothing validates; a plateau schedule, which follows validation, becomes poly."""
+    return replace(plan, validate_every=0, schedule=POLY if plan.schedule == PLATEAU else plan.schedule)
 
 
 def _split(stored: list[StoredCase], session: Session) -> tuple[list[StoredCase], list[StoredCase]]:

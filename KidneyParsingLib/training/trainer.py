@@ -1,127 +1,178 @@
-"""The one trainer: runs steps, logs to CSV, writes atomic checkpoints (safetensors) and resumes from them."""
+"""The one trainer: runs steps on one or several processes, logs, validates, and resumes from its checkpoints."""
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Dataset
 
 from ..errors import InputError
-from ..networks.checkpoint import load_tensors, save_tensors
+from ..progress import Progress, silent
+from .batches import batches, moved
+from .countdown import Countdown
+from .distributed import copy_from_first, gathered, local_device, rank, replica, share
+from .optimization import Schedule, make_optimizer
+from .plan import TrainingPlan
+from .precision import autocast, half_type, loss_scaler
+from .run_state import Loss, RunState
+from .training_log import NoLog, TrainingLog
+from .validation import MEAN, ValidationResult
 
+Validation = Callable[[nn.Module], ValidationResult]
+# nnU-Net's.
 _MAX_GRADIENT_NORM = 12.0
-Loss = Callable[[object, torch.Tensor], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """`steps` of `batch` samples; learning rate `rate * (1 - t/T)^0.9`; `optimizer` sgd (Nesterov 0.99) or adamw;
-    `mixed` trains in bfloat16 where the processor has it."""
-
-    steps: int
-    batch: int = 1
-    rate: float = 1e-3
-    optimizer: str = "adamw"
-    mixed: bool = True
-    device: str = "cpu"
-    checkpoint_seconds: float = 180.0
-    workers: int = 1
 
 
 class Trainer:
-    """Trains `network` on `samples` (index -> image, labels) with `loss(output, labels)`; files go to `folder`.
+    """Trains `network` on `samples` (position -> dict of tensors) with `loss(output, batch)`; files go to `folder`.
 
-    A folder with a checkpoint is gone on with: the step counter, weights and optimizer state are restored, and as
-    samples depend on their index alone, the run continues as if it had not stopped. `config` is stored in it; a
-    checkpoint with another one raises InputError.
+    A batch is a dict with at least `image` (B, 1, D, H, W) float32. `config` is stored in the checkpoint. A folder with
+    a checkpoint is gone on with as if the run had not stopped, on a CPU bit-identically. `validation(network)` runs
+    every `plan.validate_every` steps; the network of the best mean Dice is kept in `best.safetensors`. `show` hears
+    about once a second how far the run is.
+
+    Under torchrun, within `distributed.distributed()`, every process makes the same trainer and takes its share of each
+    global batch; process 0 alone validates, shows and writes. All of them must see `folder`.
+
+    Raises InputError if the folder holds another model's or a differently planned run, if the batch cannot be shared by
+    the processes, if the device is not there, or if the plan wants validation and there is none.
     """
 
     def __init__(
-        self, network: nn.Module, loss: Loss, samples: Dataset, plan: TrainingPlan, folder: Path, config: str = ""
+        self,
+        network: nn.Module,
+        loss: Loss,
+        samples: Dataset,
+        plan: TrainingPlan,
+        folder: Path,
+        config: str = "",
+        validation: Validation | None = None,
+        show: Progress = silent,
     ) -> None:
-        self.device = torch.device(plan.device)
-        self.network = network.to(self.device, memory_format=torch.channels_last_3d)
-        self.loss, self.samples, self.plan, self.folder, self.config = loss, samples, plan, Path(folder), config
-        self.optimizer = _optimizer(self.network, plan)
-        self.step = 0
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self.checkpoint_path.exists():
-            self._resume()
+        if plan.validate_every and validation is None:
+            raise InputError(
+                "The plan wants validation but there are no cases for it; give some, or set validate_every to 0."
+            )
+        self.samples, self.plan, self.folder, self.validation = samples, plan, Path(folder), validation
+        self._share, self._is_first = share(plan.batch), rank() == 0
+        self._show = show if self._is_first else silent
+        self.device = local_device(plan.device)
+        self._half = half_type(self.device) if plan.mixed else None
+        self._state = self._begin(network, loss, config)
+
+    @property
+    def network(self) -> nn.Module:
+        """The network that is trained."""
+        return self._state.network
+
+    @property
+    def step(self) -> int:
+        """The number of steps done."""
+        return self._state.step
 
     @property
     def checkpoint_path(self) -> Path:
         """The state from which a stopped run goes on."""
         return self.folder / "checkpoint.safetensors"
 
+    @property
+    def best_path(self) -> Path:
+        """The network of the best validation so far."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def finished(self) -> bool:
+        """True when all steps are done, or the plateau schedule has ended the run."""
+        return self.step >= self.plan.steps or self._state.schedule.ended
+
     def run(self) -> None:
-        """Trains until `plan.steps` are done; a run that is already done returns at once."""
+        """Trains until `finished`; a run that already is returns at once."""
+        if self.finished:
+            return
         self.network.train()
-        saved = time.monotonic()
-        with (self.folder / "log.csv").open("a", newline="") as file:
-            log = csv.writer(file)
-            for images, labels in self._batches():
-                started = time.monotonic()
-                rate = self._rate()
-                loss = self._train_step(images, labels, rate)
-                log.writerow([self.step, f"{loss:.5f}", f"{rate:.6f}", f"{time.monotonic() - started:.2f}"])
-                file.flush()
-                if time.monotonic() - saved > self.plan.checkpoint_seconds:
-                    self.save()
-                    saved = time.monotonic()
+        log = TrainingLog(self.folder, self.step) if self._is_first else NoLog()
+        try:
+            self._train(log)
+        finally:
+            log.close()
         self.save()
 
     def save(self) -> None:
-        """Writes the checkpoint, whole or not at all."""
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items() if v is not None}
-        save_tensors(self.checkpoint_path, tensors, {"step": str(self.step), "config": self.config})
+        """Writes the checkpoint, whole or not at all; only process 0 does."""
+        if self._is_first:
+            self._state.save(self.checkpoint_path)
 
-    def _batches(self) -> DataLoader:
-        rest = Subset(self.samples, range(self.step * self.plan.batch, self.plan.steps * self.plan.batch))
-        workers = self.plan.workers
-        return DataLoader(rest, self.plan.batch, num_workers=workers, prefetch_factor=4 if workers else None)
+    def _begin(self, network: nn.Module, loss: Loss, config: str) -> RunState:
+        network.to(self.device, memory_format=torch.channels_last_3d)
+        optimizer, scaler = make_optimizer(network.parameters(), self.plan), loss_scaler(self.device, self._half)
+        state = RunState(network, loss, optimizer, scaler, Schedule(self.plan), config)
+        if isinstance(loss, nn.Module):
+            copy_from_first(loss.to(self.device))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.checkpoint_path.exists():
+            state.load(self.checkpoint_path)
+        if len(gathered(torch.tensor([state.step])).unique()) > 1:
+            raise InputError(f"The processes see different files in {self.folder}; give them one folder that all see.")
+        return state
 
-    def _train_step(self, images: torch.Tensor, labels: torch.Tensor, rate: float) -> float:
-        for group in self.optimizer.param_groups:
+    def _train(self, log: NoLog) -> None:
+        model = replica(self.network, self.device)
+        countdown = Countdown(self._show, self.step, self.plan.steps)
+        saved = time.monotonic()
+        for batch in batches(self.samples, self.plan, self.step, self._share, self.device):
+            loss = self._logged_step(model, batch, log)
+            countdown(self.step, loss)
+            if self._validation_is_due():
+                countdown.validating(self.step)
+                self._validate(log)
+            if self.finished:
+                return
+            if time.monotonic() - saved > self.plan.checkpoint_seconds:
+                log.flush()
+                self.save()
+                saved = time.monotonic()
+
+    def _logged_step(self, model: nn.Module, batch: dict[str, torch.Tensor], log: NoLog) -> float:
+        started, rate = time.monotonic(), self._state.schedule.rate(self.step)
+        loss = self._train_step(model, batch, rate)
+        log.add_step(self.step, loss, rate, time.monotonic() - started)
+        return loss
+
+    def _train_step(self, model: nn.Module, batch: dict[str, torch.Tensor], rate: float) -> float:
+        """One step of the optimizer; the mean loss of the global batch."""
+        state = self._state
+        for group in state.optimizer.param_groups:
             group["lr"] = rate
-        images = images.to(self.device, memory_format=torch.channels_last_3d)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.mixed):
-            output = self.network(images)
-        loss = self.loss(output, labels.to(self.device))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), _MAX_GRADIENT_NORM)
+        batch = moved(batch, self.device)
+        with autocast(self.device, self._half):
+            output = model(batch["image"])
+        loss = state.loss(output, batch)
+        state.optimizer.zero_grad(set_to_none=True)
+        state.scaler.scale(loss).backward()
+        state.scaler.unscale_(state.optimizer)
+        norm = nn.utils.clip_grad_norm_(state.network.parameters(), _MAX_GRADIENT_NORM)
         # A step with a gradient that is not finite would ruin the weights for good.
         if norm.isfinite():
-            self.optimizer.step()
-        self.step += 1
-        return loss.item()
+            state.scaler.step(state.optimizer)
+        state.scaler.update()
+        state.step += 1
+        return gathered(loss.float().cpu()[None]).mean().item()
 
-    def _rate(self) -> float:
-        return self.plan.rate * max(0.0, 1 - self.step / self.plan.steps) ** 0.9
+    def _validation_is_due(self) -> bool:
+        every = self.plan.validate_every
+        return every > 0 and (self.step % every == 0 or self.step == self.plan.steps)
 
-    def _resume(self) -> None:
-        tensors, notes = load_tensors(self.checkpoint_path)
-        if notes.get("config", self.config) != self.config:
-            raise InputError(f"{self.folder} holds the run of another model; choose another folder for this one.")
-        self.step = int(notes["step"])
-        self.network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                _, index, name = key.split(".", 2)
-                state.setdefault(int(index), {})[name] = value
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
-
-
-def _optimizer(network: nn.Module, plan: TrainingPlan) -> torch.optim.Optimizer:
-    if plan.optimizer == "sgd":
-        return torch.optim.SGD(network.parameters(), plan.rate, momentum=0.99, nesterov=True, weight_decay=3e-5)
-    return torch.optim.AdamW(network.parameters(), plan.rate, weight_decay=1e-2)
+    def _validate(self, log: NoLog) -> None:
+        """Process 0 validates, the others wait for its score, on which all their schedules agree."""
+        score = float("nan")
+        if self._is_first:
+            result = self.validation(self.network)
+            log.add_validation(self.step, result)
+            score = result.scores[MEAN]
+        score = gathered(torch.tensor([score], dtype=torch.float64))[0].item()
+        if self._state.schedule.validated(score) and self._is_first:
+            self._state.save_network(self.best_path)
