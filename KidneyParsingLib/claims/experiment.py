@@ -150,7 +150,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "Boundary stream",
-        "Hatamizadeh et al. 2019, table 1 (KiTS19, own split)",
+        "Myronenko and Hatamizadeh 2019, arXiv 1909.06684, table 1 (KiTS19, own split)",
         (
             Arm("single model", ("boundary_stream",)),
             Arm("TTA + ensemble of 5", ("boundary_stream",), pooled=True, mirrored=True),
@@ -163,7 +163,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "BiSC-UNet",
-        "BiSC-UNet, table 1 (KiTS19, 42 cases)",
+        "Wang et al. 2019, 10.24926/548719.013, table 1 (KiTS19, 42 cases)",
         (
             Arm("balanced cross-entropy", ("sc_unet_balanced",), finder="sc_unet_rough"),
             Arm("cross-entropy", ("sc_unet_plain",), finder="sc_unet_rough"),
@@ -189,7 +189,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "TuNet",
-        "Vu et al. 2019, table 1 (KiTS19, 5-fold; mean of whole and tumor)",
+        "Vu et al. 2019, arXiv 1910.07521, table 1 (KiTS19, 5-fold; mean of whole and tumor)",
         (
             Arm("3D U-Net", ("unet_3d",)),
             _tu_net("TuNet", "tu_net"),

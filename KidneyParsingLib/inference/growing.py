@@ -1,4 +1,4 @@
-"""TuNet's post-processing of probability maps (Vu et al. 2019, algorithm 1): thresholds with hysteresis."""
+"""TuNet's post-processing of probability maps (arXiv 1910.07521, algorithm 1): thresholds with hysteresis."""
 
 from __future__ import annotations
 

@@ -57,24 +57,24 @@ SYSTEMS: tuple[System, ...] = (
     System(
         "boundary_stream",
         "Boundary-stream network, mean of five: kidney and tumor.",
-        "Hatamizadeh et al. 2019, end-to-end boundary aware networks",
+        "Myronenko and Hatamizadeh 2019, arXiv 1909.06684",
         tuple(f"boundary_stream_{i + 1}" for i in range(ENSEMBLE_SIZE)),
         all_axes=True,
     ),
     System(
         "bisc_unet",
         "BiSC-UNet: a rough SC-UNet finds the kidneys, a fine one parses kidney and tumor.",
-        "BiSC-UNet, KiTS19 challenge",
+        "Wang et al. 2019, 10.24926/548719.013",
         ("sc_unet",),
         finder="sc_unet_rough",
     ),
     System(
-        "kid_net", "Kid-Net: artery, vein and ureter.", "Taha et al. 2018, 10.1007/978-3-030-00937-3_53", ("kid_net",)
+        "kid_net", "Kid-Net: artery, vein and ureter.", "Taha et al. 2018, arXiv 1806.06769", ("kid_net",)
     ),
     System(
         "tu_net",
         "TuNet: cascaded L-, W- and T-Net for kidney and tumor.",
-        "Vu et al. 2019, KiTS19 challenge",
+        "Vu et al. 2019, arXiv 1910.07521",
         ("tu_net",),
         finder="l_net",
         gated=True,

@@ -1,4 +1,4 @@
-"""Boundary-stream network: end-to-end boundary aware CNN for kidney and tumor (Hatamizadeh et al. 2019, KiTS19).
+"""Boundary-stream network: boundary-aware CNN for kidney and tumor (Myronenko and Hatamizadeh 2019, arXiv 1909.06684).
 
 The main branch is Myronenko's asymmetric encoder-decoder (arXiv 1810.11654) with the residual blocks of He et al.; a
 second decoder of attention gates finds the edges. The paper is silent on normalisation: we use instance norm in the

@@ -1,6 +1,6 @@
-"""Dice of a released model on made (synthetic) scans by structure and phase, as a Markdown table.
+"""Dice of released models on made (synthetic) scans by structure and phase, a Markdown table for each model.
 
-    python Testing/benchmarks/made_scans.py --spl SPL_FOLDER --kidneys KIDNEY_FOLDER --n 12 --seed 9001
+    python Testing/benchmarks/made_scans.py --spl SPL_FOLDER --kidneys KIDNEY_FOLDER --n 12 --seed 9001 --models ba_net
 
 The scans' seeds are not those of the training, but their kidneys come from the same atlas.
 """
@@ -12,23 +12,28 @@ from pathlib import Path
 
 import numpy as np
 
-from KidneyParsingLib.evaluation.metrics import dice_by_structure
+from KidneyParsingLib.evaluation.overlap import dice_by_structure
 from KidneyParsingLib.inference.options import DEFAULT_MODEL, Options
 from KidneyParsingLib.inference.parser import KidneyParser
+from KidneyParsingLib.inference.registry import find_model
 from KidneyParsingLib.synthesis.anatomy_builder import Atlases
 from KidneyParsingLib.synthesis.appearance import PHASES
 from KidneyParsingLib.synthesis.scan import ScanPlan, make_scan
+from KidneyParsingLib.volumes.volume import LabelMap, Volume
 
 STRUCTURES = ("kidney", "tumor", "artery", "vein", "ureter", "cyst")
+Scores = dict[str, float]
 
 
-def score(parser: KidneyParser, atlases: Atlases, seed: int, phase: str) -> dict[str, float]:
-    """Dice by structure on one made scan."""
-    volume, truth = make_scan(atlases, ScanPlan(seed, phase))
-    return dice_by_structure(parser.parse(volume).structure_labels(), truth.structure_labels())
+def score(parser: KidneyParser, scan: tuple[Volume, LabelMap]) -> Scores:
+    """Dice of the structures that the model knows, on one made scan."""
+    volume, truth = scan
+    known = find_model(parser.options.model).structures
+    scores = dice_by_structure(parser.parse(volume).structure_labels(), truth.structure_labels())
+    return {name: value for name, value in scores.items() if name in known}
 
 
-def row(name: str, scores: list[dict[str, float]]) -> str:
+def row(name: str, scores: list[Scores]) -> str:
     """One line of the table: mean Dice of each structure over the scans that show it, and how many those are."""
     cells = []
     for structure in STRUCTURES:
@@ -37,24 +42,33 @@ def row(name: str, scores: list[dict[str, float]]) -> str:
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
+def table(model: str, scores: dict[str, list[Scores]]) -> str:
+    """The model's scores phase by phase and of all scans."""
+    lines = [f"| {model} | {' | '.join(STRUCTURES)} |", f"|{'---|' * (len(STRUCTURES) + 1)}"]
+    lines += [row(phase, found) for phase, found in scores.items() if found]
+    return "\n".join([*lines, row("all", [s for found in scores.values() for s in found]), ""])
+
+
 def main() -> None:
-    """Score the scans, phase by phase in turn, and print the table."""
+    """Score every model on the scans, phase by phase in turn, and print the tables."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--spl", type=Path, required=True)
     arguments.add_argument("--kidneys", type=Path)
     arguments.add_argument("--n", type=int, default=12)
     arguments.add_argument("--seed", type=int, default=9001)
-    arguments.add_argument("--model", default=DEFAULT_MODEL)
+    arguments.add_argument("--phases", nargs="+", choices=PHASES, default=PHASES)
+    arguments.add_argument("--models", nargs="+", default=[DEFAULT_MODEL])
     given = arguments.parse_args()
-    parser, atlases = KidneyParser(Options(model=given.model)), Atlases(given.spl, given.kidneys)
-    scores: dict[str, list[dict[str, float]]] = {phase: [] for phase in PHASES}
+    atlases = Atlases(given.spl, given.kidneys)
+    parsers = {model: KidneyParser(Options(model=model)) for model in given.models}
+    scores: dict[str, dict[str, list[Scores]]] = {model: {phase: [] for phase in PHASES} for model in parsers}
     for index in range(given.n):
-        phase = PHASES[index % len(PHASES)]
-        scores[phase].append(score(parser, atlases, given.seed + index, phase))
-    print(f"| phase | {' | '.join(STRUCTURES)} |\n|{'---|' * (len(STRUCTURES) + 1)}")
-    for phase in PHASES:
-        print(row(phase, scores[phase]))
-    print(row("all", [s for phase in PHASES for s in scores[phase]]))
+        phase = given.phases[index % len(given.phases)]
+        scan = make_scan(atlases, ScanPlan(given.seed + index, phase))
+        for model, parser in parsers.items():
+            scores[model][phase].append(score(parser, scan))
+    for model in parsers:
+        print(table(model, scores[model]))
 
 
 if __name__ == "__main__":

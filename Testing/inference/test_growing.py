@@ -1,4 +1,4 @@
-"""TuNet's algorithm 1, line by line (Vu et al. 2019), on rows of voxels."""
+"""TuNet's algorithm 1, line by line (Vu et al. 2019, arXiv 1910.07521), on rows of voxels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The boundary-stream network's structural rules (Hatamizadeh et al. 2019, sections 3.1 and 3.2)."""
+"""The boundary-stream network's structural rules (arXiv 1909.06684, sections 3.1 and 3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loss of the boundary-stream network (Hatamizadeh et al. 2019, KiTS19, section 3.3)."""
+"""Loss of the boundary-stream network (Myronenko and Hatamizadeh 2019, arXiv 1909.06684, section 3.3)."""
 
 from __future__ import annotations
 
