@@ -20,7 +20,8 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..networks.checkpoint import load_tensors
+from ..evaluation.regions import restricted
+from ..inference.network_pass import choose_device, to_device
 from ..networks.configs import NetworkConfig
 from ..networks.registry import build
 from ..progress import Progress, silent
@@ -29,11 +30,12 @@ from ..training.data.layouts import find_cases
 from ..training.patches import PatchSamples
 from ..training.plan import TrainingPlan
 from ..training.recipes import LOSSES, RECIPES
+from ..training.release import trained_network
 from ..training.schemas import SCHEMAS
 from ..training.trainer import Trainer
 from .experiment import CLAIMS, Arm, Claim, Run, runs
 from .predictions import ArmPredictor, Trained, predictors, roi_windows
-from .scoring import measures
+from .scoring import measures, truth_of
 from .table import page
 
 # The papers' scans are late arterial, when a tumor is darker than the kidney around it; of our phases the portal one is
@@ -54,7 +56,7 @@ class Campaign:
     train: int = 20
     test: int = 12
     first_scan: int = 30002
-    device: str = "cpu"
+    device: str = "auto"
 
     @property
     def runs(self) -> list[Run]:
@@ -65,9 +67,22 @@ class Campaign:
         """Where a training's files are."""
         return self.folder / "runs" / run.name
 
+    def steps_of(self, run: Run) -> int:
+        """How many steps a run is trained."""
+        return max(1, round(self.steps * run.variant.share))
+
+    @property
+    def budget(self) -> str:
+        """What all runs and scores depend on, in short: what is made for another budget is not taken for this one."""
+        scans = f"{self.first_scan}+{self.train}+{self.test}"
+        return f"{self.size}-{self.steps}-{self.rate:g}-{scans}"
+
     def is_done(self, run: Run) -> bool:
-        """Whether a training is finished."""
-        return (self.run_folder(run) / "done").exists()
+        """Whether a training is finished, with this budget. Raises InputError if it was with another one."""
+        done = self.run_folder(run) / "done"
+        if done.exists() and done.read_text(encoding="utf-8") != self.budget:
+            raise InputError(f"{done.parent} was trained with another budget; choose another folder, or that budget.")
+        return done.exists()
 
     def cases(self, config: NetworkConfig, show: Progress = silent) -> tuple[list[StoredCase], list[StoredCase]]:
         """Training and test scans on a network's grid, stored on first use."""
@@ -120,7 +135,9 @@ def train_run(campaign: Campaign, run: Run, threads: int = 1) -> str:
     torch.set_num_threads(threads)
     variant, config = run.variant, run.variant.config(campaign.size)
     recipe = RECIPES[variant.model]
-    plan = TrainingPlan(campaign.steps, rate=campaign.rate, device=campaign.device, checkpoint_seconds=60, workers=0)
+    plan = TrainingPlan(
+        campaign.steps_of(run), rate=campaign.rate, device=campaign.device, checkpoint_seconds=60, workers=0
+    )
     training, _ = campaign.cases(config)
     schema = SCHEMAS[variant.schema or variant.model]
     samples = PatchSamples(
@@ -130,17 +147,14 @@ def train_run(campaign: Campaign, run: Run, threads: int = 1) -> str:
     loss = LOSSES[variant.loss or recipe.loss](config)
     folder = campaign.run_folder(run)
     Trainer(build(config), loss, samples, plan, folder, config.to_json()).run()
-    (folder / "done").touch()
+    (folder / "done").write_text(campaign.budget, encoding="utf-8")
     return run.name
 
 
 def trained(campaign: Campaign, run: Run) -> Trained:
     """The finished network of a run."""
-    tensors, notes = load_tensors(campaign.run_folder(run) / "checkpoint.safetensors")
-    config = NetworkConfig.from_json(notes["config"])
-    network = build(config)
-    network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
-    return Trained(network.eval().to(memory_format=torch.channels_last_3d), config)
+    network, config, _ = trained_network(campaign.run_folder(run) / "checkpoint.safetensors")
+    return Trained(to_device(network.eval(), choose_device(campaign.device)), config)
 
 
 def score_all(campaign: Campaign, show: Progress = silent) -> dict[str, dict[str, list[list[dict[str, float]]]]]:
@@ -151,17 +165,23 @@ def score_all(campaign: Campaign, show: Progress = silent) -> dict[str, dict[str
     for index, (claim, arm) in enumerate(arms):
         show(index / len(arms), f"scoring {claim.title}: {arm.name}")
         groups = predictors(arm, campaign.runs, done)
+        if not _finder_is_done(arm, done):
+            groups = []
         result.setdefault(claim.title, {})[arm.name] = [_scored(campaign, claim, arm, group) for group in groups]
     return result
 
 
+def _finder_is_done(arm: Arm, done: set[str]) -> bool:
+    return arm.finder is None or f"{arm.finder}-0" in done
+
+
 def _scored(campaign: Campaign, claim: Claim, arm: Arm, group: Sequence[Run]) -> list[dict[str, float]]:
     name = f"{claim.title}-{arm.name}-{'+'.join(run.name for run in group)}".replace(" ", "_")
-    path = campaign.folder / "scores" / f"{name}.json"
+    path = campaign.folder / "scores" / campaign.budget / f"{name}.json"
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
     scores = _score(campaign, arm, list(group))
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
     unfinished.write_text(json.dumps(scores), encoding="utf-8")
     unfinished.replace(path)
@@ -172,13 +192,19 @@ def _score(campaign: Campaign, arm: Arm, group: list[Run]) -> list[dict[str, flo
     finder = next((r for r in campaign.runs if r.variant.name == arm.finder), None)
     everyone = {run.name: trained(campaign, run) for run in [*group, *([finder] if finder else [])]}
     by_run = {name: {c.name: c for c in campaign.cases(t.config)[1]} for name, t in everyone.items()}
-    predictor = ArmPredictor(arm, group, everyone, lambda run, name: by_run[run.name][name], finder)
+    device = choose_device(campaign.device)
+    predictor = ArmPredictor(arm, group, everyone, lambda run, name: by_run[run.name][name], finder, device)
     config, cases = everyone[group[0].name].config, by_run[group[0].name]
-    scores = []
-    for name, case in cases.items():
-        inside = _inside(case) if arm.roi else 1
-        scores.append(measures(predictor.labels(name) * inside, case.labels * inside, config, case.spacing))
-    return scores
+    return [_measured(arm, config, predictor.labels(name), case) for name, case in cases.items()]
+
+
+def _measured(arm: Arm, config: NetworkConfig, predicted: np.ndarray, case: StoredCase) -> dict[str, float]:
+    labels = np.asarray(case.labels)
+    if arm.roi:
+        predicted, labels = predicted * _inside(case), labels * _inside(case)
+    if arm.islands:
+        predicted, _ = restricted(predicted, truth_of(labels, config), "roi", known_islands=True)
+    return measures(predicted, labels, config, case.spacing)
 
 
 def _inside(case: StoredCase) -> np.ndarray:
@@ -193,7 +219,8 @@ def write_page(campaign: Campaign, show: Progress = silent) -> Path:
     done = sum(campaign.is_done(run) for run in campaign.runs)
     head = (
         f"{done} of {len(campaign.runs)} trainings done: configuration {campaign.size}, {campaign.steps:,} steps of "
-        f"one patch, the same optimizer and rate for all; {campaign.train} made (synthetic) CTs to train on, "
+        "one patch (half of that for the two networks that only find kidneys), the same optimizer and rate for all; "
+        f"{campaign.train} made (synthetic) CTs to train on, "
         f"{campaign.test} others to test. Values: mean over the test scans; mean and standard deviation of that over "
         "the repeats.\n\n"
     )

@@ -12,10 +12,10 @@ import torch
 
 from ..evaluation.regions import KIDNEY_WITH_LESIONS
 from ..inference.grid import Grid, on_grid
-from ..inference.growing import refined
-from ..inference.maps import forced, label_of_class, scores_of
+from ..inference.growing import finished
+from ..inference.maps import label_of_class, scores_of
 from ..inference.network_pass import ALL_AXES, PLAIN, predict_maps
-from ..inference.regions import component_boxes, largest_components
+from ..inference.regions import largest_components, patch_boxes
 from ..networks.configs import NetworkConfig
 from ..training.cases import StoredCase
 from .experiment import Arm, Run
@@ -55,9 +55,16 @@ class ArmPredictor:
     kidneys."""
 
     def __init__(
-        self, arm: Arm, runs: list[Run], trained: dict[str, Trained], case_of: CaseOf, finder: Run | None
+        self,
+        arm: Arm,
+        runs: list[Run],
+        trained: dict[str, Trained],
+        case_of: CaseOf,
+        finder: Run | None,
+        device: torch.device,
     ) -> None:
-        self.arm, self.runs, self.trained, self.case_of, self.finder = arm, runs, trained, case_of, finder
+        self.arm, self.runs, self.trained, self.case_of = arm, runs, trained, case_of
+        self.finder, self.device = finder, device
 
     def labels(self, name: str) -> np.ndarray:
         """uint8 structure labels (z, y, x) on the grid of the first run."""
@@ -65,10 +72,7 @@ class ArmPredictor:
         grid = grid_of(self.case_of(self.runs[0], name))
         windows, gate = self._regions(name, grid, config)
         maps, seen = self._maps(name, grid, windows)
-        if gate is not None:
-            maps *= gate
-        if self.arm.growing:
-            maps = forced(maps, refined(maps))
+        maps = finished(maps, gate, self.arm.growing)
         classes = np.where(seen, scores_of(maps, config).argmax(0), 0)
         return without_specks(label_of_class(config)[classes])
 
@@ -82,7 +86,7 @@ class ArmPredictor:
             trained, hu = self.trained[run.name], self.case_of(run, name).hu
             for window in windows:
                 part = np.ascontiguousarray(hu[window], np.float32)
-                maps = predict_maps(trained.network, trained.config, part, torch.device("cpu"), mirrors)
+                maps = predict_maps(trained.network, trained.config, part, self.device, mirrors)
                 total[(slice(None), *window)] += maps
                 count[window] += 1
         return total / np.maximum(count, 1), count > 0
@@ -98,11 +102,11 @@ class ArmPredictor:
             return everything, None
         case, finder = self.case_of(self.finder, name), self.trained[self.finder.name]
         rough = grid_of(case)
-        maps = predict_maps(finder.network, finder.config, np.asarray(case.hu, np.float32), torch.device("cpu"))
+        maps = predict_maps(finder.network, finder.config, np.asarray(case.hu, np.float32), self.device)
         mask = scores_of(maps, finder.config).argmax(0) > 0
         if self.arm.gated:
             return everything, on_grid(mask.astype(np.float32), rough, grid) > 0.5
-        boxes = component_boxes(largest_components(mask, rough), rough, config, grid.spacing)
+        boxes = patch_boxes(largest_components(mask, rough), rough, config.patch, grid.spacing)
         return [grid.window(box, config.stride) for box in boxes], None
 
 

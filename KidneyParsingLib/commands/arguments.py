@@ -45,3 +45,11 @@ def _check_model(name: str, structures: tuple[str, ...] | None) -> None:
     for structure in structures or ():
         if structure not in models[name].structures:
             raise InputError(f"The model {name} does not segment {structure}; leave it out of --structures.")
+
+
+def positive(text: str) -> int:
+    """A number of 1 or more, as the type of an argument."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .arguments import positive
+
 _CLAIMS = "Train small networks of all papers on the same made CTs with the same budget; compare them as the papers do."
 
 
@@ -17,11 +19,11 @@ def add_benchmark_parser(subparsers: argparse._SubParsersAction) -> None:
     claims.add_argument("--spl", type=Path, metavar="FOLDER", help="the SPL abdominal atlas, to make the CTs from")
     claims.add_argument("--kidneys", type=Path, metavar="FOLDER", help="kidney atlas")
     claims.add_argument("--config", default="tiny", choices=("tiny", "small", "paper"), help="default tiny")
-    claims.add_argument("--steps", type=int, default=2000, help="of every training (default 2000)")
-    claims.add_argument("--seeds", type=int, default=3, help="repeats of every training (default 3)")
+    claims.add_argument("--steps", type=positive, default=2000, help="of every training (default 2000)")
+    claims.add_argument("--seeds", type=positive, default=3, help="repeats of every training (default 3)")
     claims.add_argument("--scans", type=int, nargs=2, default=(20, 12), metavar=("TRAIN", "TEST"), help="default 20 12")
-    claims.add_argument("--jobs", type=int, default=1, help="trainings at a time (default 1)")
-    claims.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    claims.add_argument("--jobs", type=positive, default=1, help="trainings at a time (default 1)")
+    claims.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
     claims.add_argument("--table-only", action="store_true", help="train nothing; write the table of what is there")
     claims.set_defaults(run=run_claims)
 

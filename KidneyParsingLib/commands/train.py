@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
+from .arguments import positive
 
 
 def add_train_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -23,21 +24,14 @@ def add_train_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="folder of the run (default runs/NAME-CONFIG)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
-    parser.add_argument("--folds", type=_positive, default=5, help="parts of the data (default 5)")
+    parser.add_argument("--folds", type=positive, default=5, help="parts of the data (default 5)")
     parser.add_argument("--fold", default="0", help="the part that validates (default 0), or none to train on all")
-    parser.add_argument("--steps", type=_positive, help="default: the recipe's")
-    parser.add_argument("--batch", type=_positive, help="samples a step, of all processes (default: the recipe's)")
+    parser.add_argument("--steps", type=positive, help="default: the recipe's")
+    parser.add_argument("--batch", type=positive, help="samples a step, of all processes (default: the recipe's)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
-    parser.add_argument("--threads", type=_positive, help="CPU threads for training (default: all)")
+    parser.add_argument("--threads", type=positive, help="CPU threads for training (default: all)")
     parser.add_argument("--release", type=Path, metavar="WEIGHTS", help="at the end write the weights to this folder")
     parser.set_defaults(run=run_train)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
 
 
 def _fold(arguments: argparse.Namespace) -> int | None:
@@ -67,7 +61,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     _check_resume(folders, arguments.resume)
     with distributed():
         for name, folder in folders.items():
-            _train(name, folder, fold, arguments)
+            _train(name, folder, output / "scans", fold, arguments)
     return 0
 
 
@@ -78,7 +72,7 @@ def _check_resume(folders: dict[str, Path], resume: bool) -> None:
             raise InputError(f"{folder} holds a run already; add --resume to go on with it, or give another -o.")
 
 
-def _train(name: str, folder: Path, fold: int | None, arguments: argparse.Namespace) -> None:
+def _train(name: str, folder: Path, scans: Path, fold: int | None, arguments: argparse.Namespace) -> None:
     from ..training.distributed import rank
     from ..training.release import release
     from ..training.session import Session, make_trainer
@@ -87,7 +81,7 @@ def _train(name: str, folder: Path, fold: int | None, arguments: argparse.Namesp
     layout, data = arguments.data
     session = Session(
         name, arguments.config, layout, Path(data), folder, arguments.folds, fold,
-        arguments.steps, arguments.batch, arguments.device,
+        arguments.steps, arguments.batch, arguments.device, scans,
     )  # fmt: skip
     with TextConsole() as console:
         trainer = make_trainer(session, console)

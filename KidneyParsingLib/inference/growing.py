@@ -5,6 +5,8 @@ from __future__ import annotations
 import cc3d
 import numpy as np
 
+from .maps import forced
+
 _HIGH = 0.5
 _EMPTY = 0.1
 _WHOLE_LOW = 0.4
@@ -42,6 +44,18 @@ def refined_tumor(probability: np.ndarray, whole: np.ndarray, certain: bool = Tr
         mask = probability > _EMPTY
         return whole.copy() if certain and not mask.any() else mask
     return grown(probability, _HIGH, _SMALL_TUMOR_LOW if count < _SMALL_TUMOR_VOXELS else _TUMOR_LOW)
+
+
+def finished(maps: np.ndarray, gate: np.ndarray | None, growing: bool, certain: bool = True) -> np.ndarray:
+    """TuNet's last steps on nested maps (2, z, y, x): algorithm 1 if `growing`, then times L-Net's mask `gate` (z, y,
+    x).
+
+    Other systems' maps, without either, come back as they are.
+    """
+    if growing:
+        masks = refined(maps, certain)
+        return forced(maps, masks if gate is None else masks & gate)
+    return maps if gate is None else maps * gate
 
 
 def refined(maps: np.ndarray, certain: bool = True) -> np.ndarray:

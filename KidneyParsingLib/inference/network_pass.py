@@ -53,7 +53,7 @@ def predict_maps(
     """Probability maps (outputs, z, y, x) float32 of HU (z, y, x) on the network's grid; the mean over `mirrors`.
 
     In one pass where that fits into memory, else in windows of `window` (default: the training patch) that overlap by
-    half.
+    `config.overlap`.
     """
 
     def whole(part: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ def predict_maps(
 
     if window is None and hu.size * config.features[0] <= _MAX_ONE_PASS_VALUES:
         return whole(hu)
-    return blended(hu, config.outputs, window or config.patch, whole)
+    return blended(hu, config.outputs, window or config.patch, whole, config.overlap)
 
 
 def _one_pass(

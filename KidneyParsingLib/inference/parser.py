@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
+from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
 from ..volumes.geometry import voxel_ml
 from ..volumes.volume import LabelMap, Volume
 from .cleanup import keep_plausible, suppress_implausible
 from .grid import Box, Grid, bounds, labels_on_volume, on_grid, shifted_affine
-from .growing import refined
+from .growing import finished
 from .locate import LocatedKidney, Midline, find_kidneys, find_midline
-from .maps import forced, label_of_class, scores_of
+from .maps import label_of_class, scores_of
 from .models import load
 from .network_input import network_grid, network_input
 from .network_pass import ALL_AXES, LEFT_RIGHT, PLAIN, choose_device
 from .options import Options
-from .regions import component_boxes, largest_components, roi_box
+from .regions import component_boxes, largest_components, patch_boxes, roi_box
 from .registry import find_model
 from .sides import to_segments
 from .systems import LOCATOR
@@ -25,6 +26,11 @@ from .systems import LOCATOR
 NO_KIDNEY = "No kidney was found in this volume."
 _ROUGH_FAILED = "The model's own search found no kidney; the locator's kidneys were parsed instead."
 _UNSEEN = 1e3
+
+
+def _input_and_output(config: NetworkConfig) -> tuple:
+    """What networks must share for the mean of their maps to mean anything."""
+    return config.classes, config.activation, config.spacing_mm, config.resize, config.median
 
 
 class KidneyParser:
@@ -40,8 +46,8 @@ class KidneyParser:
         self.networks = {name: load(name, self.device) for name in self.system.networks}
         self.members = [self.networks[name] for name in self.system.members]
         self.config = self.members[0].config
-        if any(m.config.spacing_mm != self.config.spacing_mm for m in self.members):
-            raise InputError(f"The networks of {options.model} work on different grids; release them anew.")
+        if len({_input_and_output(member.config) for member in self.members}) > 1:
+            raise InputError(f"The networks of {options.model} do not fit together; release them anew.")
 
     def parse(self, volume: Volume, progress: Progress = silent) -> LabelMap:
         """Segments of a CT on its own grid. A CT without kidneys gives a label map without segments and a note."""
@@ -79,11 +85,13 @@ class KidneyParser:
         finder = self.networks[self.system.finder]
         grid = network_grid(volume, finder.config)
         maps = finder.maps(network_input(volume, grid, finder.config), self.device)
-        parts = largest_components(scores_of(maps, finder.config).argmax(0) > 0, grid)
-        boxes = component_boxes(parts, grid, self.config, network_grid(volume, self.config).spacing)
-        if not boxes:
+        mask = scores_of(maps, finder.config).argmax(0) > 0
+        parts = largest_components(mask, grid)
+        if not parts.any():
             return located, None, (_ROUGH_FAILED,)
-        return boxes, ((parts > 0).astype(np.float32), grid) if self.system.gated else None, ()
+        if self.system.gated:
+            return component_boxes(parts, grid), (mask.astype(np.float32), grid), ()
+        return patch_boxes(parts, grid, self.config.patch, network_grid(volume, self.config).spacing), None, ()
 
     def _scores(
         self, volume: Volume, boxes: list[Box], gate: tuple[np.ndarray, Grid] | None, progress: Progress
@@ -93,10 +101,9 @@ class KidneyParser:
         union = Box(np.min([b.low for b in boxes], 0), np.max([b.high for b in boxes], 0))
         grid = Grid.over(union, network_grid(volume, self.config).spacing)
         maps, seen = self._maps(volume, boxes, grid, progress)
-        if gate is not None:
-            maps *= on_grid(*gate, grid) > 0.5
-        if self.system.growing:
-            maps = forced(maps, refined(maps, certain=False))
+        mask = None if gate is None else on_grid(*gate, grid) > 0.5
+        # Unlike KiTS19's, a user's patient may have no tumor.
+        maps = finished(maps, mask, self.system.growing, certain=False)
         scores = scores_of(maps, self.config)
         scores[0][~seen] = _UNSEEN
         return scores, grid
@@ -115,7 +122,7 @@ class KidneyParser:
         return total / np.maximum(count, 1), count > 0
 
     def _mirrors(self) -> tuple[tuple[int, ...], ...]:
-        if not self.options.tta:
+        if not (self.options.tta or self.system.mirrored):
             return PLAIN
         return ALL_AXES if self.system.all_axes else LEFT_RIGHT
 

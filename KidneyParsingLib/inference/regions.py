@@ -6,7 +6,6 @@ import cc3d
 import numpy as np
 
 from ..anatomy import LEFT
-from ..networks.configs import NetworkConfig
 from .grid import Box, Grid
 from .locate import LocatedKidney, Midline
 
@@ -16,6 +15,7 @@ _BELOW_MM = 40.0
 _PAST_MIDLINE_MM = 30.0
 # BiSC-UNet's ROIs are 160 voxels wide, its training patch, or 192 where the kidney is larger.
 _LARGER = 1.2
+_MULTIPLE = 16
 _MIN_KIDNEY_ML = 5.0
 
 
@@ -41,20 +41,33 @@ def largest_components(mask: np.ndarray, grid: Grid, most: int = 2) -> np.ndarra
     return np.where(np.isin(parts, chosen), parts, 0)
 
 
-def component_boxes(parts: np.ndarray, grid: Grid, config: NetworkConfig, spacing: tuple[float, ...]) -> list[Box]:
-    """Boxes around the components, in plane as wide as the network's training patch, or 1.2 times that where the
-    component is larger (BiSC-UNet: 160 or 192 voxels), along z with a margin. `spacing` (z, y, x) is the network's,
-    mm."""
+def component_boxes(parts: np.ndarray, grid: Grid) -> list[Box]:
+    """Boxes around the components, with a margin."""
+    margin = (_MARGIN_MM,) * 3
+    return [grid.box_of(parts == part).grown(margin, margin) for part in np.unique(parts[parts > 0])]
+
+
+def patch_boxes(parts: np.ndarray, grid: Grid, patch: tuple[int, ...], spacing: tuple[float, ...]) -> list[Box]:
+    """BiSC-UNet's ROIs around the components (section 3.2), in voxels of the fine network's `spacing` (z, y, x): in
+    plane 160 (its training `patch`), or 192 where a component is wider; along z the next multiple of 16 above the
+    component.
+
+    A component wider than 192 (paper silent) is not cut: its ROI is the next multiple of 16 in plane too.
+    """
     boxes = [grid.box_of(parts == part) for part in np.unique(parts[parts > 0])]
-    return [_widened(box, config, spacing) for box in boxes]
+    return [_roi_of(box, patch, spacing) for box in boxes]
 
 
-def _widened(box: Box, config: NetworkConfig, spacing: tuple[float, ...]) -> Box:
-    low, high = box.low - _MARGIN_MM, box.high + _MARGIN_MM
+def _roi_of(box: Box, patch: tuple[int, ...], spacing: tuple[float, ...]) -> Box:
+    steps = np.asarray(spacing[::-1])
+    voxels = (box.high - box.low) / steps
+    size = _multiple(voxels)
     for axis in (0, 1):
-        width = config.patch[2 - axis] * spacing[2 - axis]
-        if box.high[axis] - box.low[axis] > width:
-            width *= _LARGER
-        missing = max(0.0, width - (high[axis] - low[axis])) / 2
-        low[axis], high[axis] = low[axis] - missing, high[axis] + missing
-    return Box(low, high)
+        width = patch[2 - axis]
+        larger = max(_multiple(width * _LARGER), size[axis])
+        size[axis] = width if voxels[axis] <= width else larger
+    return Box(box.center - size * steps / 2, box.center + size * steps / 2)
+
+
+def _multiple(voxels: np.ndarray | float) -> np.ndarray | float:
+    return np.ceil(np.asarray(voxels) / _MULTIPLE) * _MULTIPLE

@@ -4,6 +4,7 @@ torch."""
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,14 @@ from ..anatomy import STRUCTURES
 from ..errors import InputError
 from .systems import SYSTEMS, System
 
-WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
+_RELEASED = Path(__file__).resolve().parent.parent / "weights"
+# Set to a folder that `train --release` wrote to, it makes those networks the ones that are used.
+WEIGHTS_VARIABLE = "KIDNEYPARSING_WEIGHTS"
+
+
+def weights_folder() -> Path:
+    """The folder of weights and manifest: the package's, or the one that KIDNEYPARSING_WEIGHTS names."""
+    return Path(os.environ.get(WEIGHTS_VARIABLE) or _RELEASED)
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class NetworkInfo:
     @property
     def path(self) -> Path:
         """The weights file."""
-        return WEIGHTS_FOLDER / self.weights
+        return weights_folder() / self.weights
 
     @property
     def megabytes(self) -> float:
@@ -77,14 +85,17 @@ class ModelInfo:
         return sum(network.megabytes for network in self.networks)
 
 
-@lru_cache(maxsize=1)
 def _manifest() -> dict:
+    path = weights_folder() / "manifest.json"
     try:
-        return json.loads((WEIGHTS_FOLDER / "manifest.json").read_text(encoding="utf-8"))
+        return _read_manifest(path, path.stat().st_mtime_ns)
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{WEIGHTS_FOLDER / 'manifest.json'} is missing or damaged; install the package again."
-        ) from error
+        raise InputError(f"{path} is missing or damaged; install the package again.") from error
+
+
+@lru_cache(maxsize=1)
+def _read_manifest(path: Path, changed: int) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def find_network(name: str) -> NetworkInfo:

@@ -14,8 +14,8 @@ class System:
 
     `members` are networks whose probability maps are averaged. `finder` finds the kidneys in the whole CT: our locator,
     or a network of the system's own. `gated` multiplies the maps by the finder's mask and `growing` applies TuNet's
-    algorithm 1 to them. `all_axes` says that the networks may see mirror images along every axis, not only right and
-    left. `summary` is for people who choose, `reference` is the paper.
+    algorithm 1 to them. `mirrored` systems always average mirror images, others when asked to; with `all_axes` along
+    every axis, else right and left only. `summary` is for people who choose, `reference` is the paper.
     """
 
     name: str
@@ -25,6 +25,7 @@ class System:
     finder: str = LOCATOR
     gated: bool = False
     growing: bool = False
+    mirrored: bool = False
     all_axes: bool = False
 
     @property
@@ -56,9 +57,10 @@ SYSTEMS: tuple[System, ...] = (
     ),
     System(
         "boundary_stream",
-        "Boundary-stream network, mean of five: kidney and tumor.",
+        "Boundary-stream network, mean of five and of mirror images: kidney and tumor; slow.",
         "Myronenko and Hatamizadeh 2019, arXiv 1909.06684",
         tuple(f"boundary_stream_{i + 1}" for i in range(ENSEMBLE_SIZE)),
+        mirrored=True,
         all_axes=True,
     ),
     System(
@@ -68,9 +70,7 @@ SYSTEMS: tuple[System, ...] = (
         ("sc_unet",),
         finder="sc_unet_rough",
     ),
-    System(
-        "kid_net", "Kid-Net: artery, vein and ureter.", "Taha et al. 2018, arXiv 1806.06769", ("kid_net",)
-    ),
+    System("kid_net", "Kid-Net: artery, vein and ureter.", "Taha et al. 2018, arXiv 1806.06769", ("kid_net",)),
     System(
         "tu_net",
         "TuNet: cascaded L-, W- and T-Net for kidney and tumor.",

@@ -35,12 +35,16 @@ def gaussian_weights(size: tuple[int, ...]) -> np.ndarray:
 
 
 def blended(
-    hu: np.ndarray, outputs: int, size: tuple[int, ...], predict: Callable[[np.ndarray], np.ndarray]
+    hu: np.ndarray,
+    outputs: int,
+    size: tuple[int, ...],
+    predict: Callable[[np.ndarray], np.ndarray],
+    overlap: float = 0.5,
 ) -> np.ndarray:
     """Maps (outputs, z, y, x): the weighted mean of `predict(window of hu)` over all windows of `size`."""
     total = np.zeros((outputs, *hu.shape), np.float32)
     weight = np.zeros(hu.shape, np.float32)
-    for window in windows(hu.shape, size):
+    for window in windows(hu.shape, size, overlap):
         part = np.ascontiguousarray(hu[window])
         weights = gaussian_weights(part.shape)
         total[(slice(None), *window)] += predict(part) * weights

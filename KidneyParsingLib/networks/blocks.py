@@ -155,7 +155,11 @@ class UNet(nn.Module):
 
     def decode(self, x: torch.Tensor) -> list[torch.Tensor]:
         """The decoder's feature maps, finest first; the last one is the encoder's coarsest."""
-        *skips, features = self.encoder(x)
+        return self.climb(self.encoder(x))
+
+    def climb(self, encoded: list[torch.Tensor]) -> list[torch.Tensor]:
+        """`decode` from the encoder's maps, fine to coarse."""
+        *skips, features = encoded
         maps = [features]
         for up, block, skip in zip(self.ups, self.blocks, reversed(skips), strict=True):
             maps.insert(0, block(torch.cat([up(maps[0]), skip], 1)))

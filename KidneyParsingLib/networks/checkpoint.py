@@ -22,6 +22,8 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[str, 
     save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, unfinished, metadata=notes)
     # safetensors makes files that only their owner can read, which an installed extension's users are not.
     unfinished.chmod(0o644)
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())  # else a power cut could leave the new name with nothing in it
     os.replace(unfinished, path)
 
 

@@ -31,6 +31,7 @@ class NetworkConfig:
     `mean_hu` and `std_hu`. `patch` is the training crop. `activation` says what the network's outputs are: SOFTMAX over
     `classes`, or NESTED: sigmoid maps of (kidney or tumor) and of (tumor), for KITS_CLASSES. `squeeze` adds
     squeeze-and-excitation (TuNet), `deep_supervision` a head at every decoder scale (plain and residual U-Net).
+    `overlap` is the share of a patch that neighbouring patches share at inference.
     """
 
     network: str
@@ -46,6 +47,7 @@ class NetworkConfig:
     median: bool = False
     squeeze: bool = False
     deep_supervision: bool = False
+    overlap: float = 0.5
 
     @property
     def stride(self) -> int:
@@ -133,6 +135,7 @@ def _tu_net() -> dict[str, NetworkConfig]:
     paper is silent on widths, we take 3D U-Net's. Only the paper's size resizes; ours keep the spacing."""
     ours = {**_ANY_CT, "activation": NESTED, "median": True}
     paper = {"features": _UNET_3D, "spacing_mm": (3.0, 1.6, 1.6), "patch": (128, 128, 128), "resize": (128, 256, 256)}
+    paper["overlap"] = 0.75  # 96 of 128 voxels
     scales = {"paper": paper, "small": _SMALL | {"features": (8, 16, 32, 64)}, "tiny": _TINY}
     return {name: NetworkConfig("tu_net", KITS_CLASSES, **scale, **ours) for name, scale in scales.items()}
 

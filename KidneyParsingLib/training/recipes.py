@@ -98,6 +98,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         _ONE_DEGREE,
     ),
+    # The paper gives L-Net's loss nowhere; we take nnU-Net's, and W-Net's plan.
     "l_net": Recipe(
         "plain",
         TrainingPlan(

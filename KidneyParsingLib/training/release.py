@@ -7,23 +7,25 @@ import json
 import os
 from pathlib import Path
 
+from torch import nn
+
 from ..networks.checkpoint import load_tensors, save_network
 from ..networks.configs import NetworkConfig
 from ..networks.registry import build
+from .run_state import part
 
 # The kidney shapes behind all made CT come from KiTS23's masks.
 LICENCE = "CC BY-NC-SA 4.0"
 
 
 def release(network_name: str, run: Path, weights: Path, config_name: str = "small") -> Path:
-    """Writes `<network>-<config>.safetensors` from the checkpoint in `run` and updates `manifest.json` in `weights`.
+    """Writes `<network>-<config>.safetensors` from the run in `run` and updates `manifest.json` in `weights`.
 
-    The configuration is the one stored in the checkpoint, with the classes of its data set.
+    The network is that of the best validation, or where nothing was validated the last one. The configuration is the
+    one stored with it, with the classes of its data set.
     """
-    tensors, notes = load_tensors(Path(run) / "checkpoint.safetensors")
-    network_config = NetworkConfig.from_json(notes["config"])
-    network = build(network_config)
-    network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
+    best = Path(run) / "best.safetensors"
+    network, network_config, notes = trained_network(best if best.exists() else Path(run) / "checkpoint.safetensors")
     path = Path(weights) / f"{network_name}-{config_name}.safetensors"
     save_network(path, network, network_config, {"licence": LICENCE, "steps": notes["step"]})
     entry = {
@@ -34,6 +36,15 @@ def release(network_name: str, run: Path, weights: Path, config_name: str = "sma
     }
     update_manifest(Path(weights) / "manifest.json", "networks", network_name, entry)
     return path
+
+
+def trained_network(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, str]]:
+    """The network in a trainer's file, its configuration and the file's notes."""
+    tensors, notes = load_tensors(path)
+    network_config = NetworkConfig.from_json(notes["config"])
+    network = build(network_config)
+    network.load_state_dict(part(tensors, "network"))
+    return network, network_config, notes
 
 
 def update_manifest(path: Path, section: str, name: str, entry: dict) -> None:

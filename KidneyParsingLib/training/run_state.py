@@ -53,12 +53,12 @@ class RunState:
         tensors, notes = load_tensors(path)
         self._require_same(notes, path)
         try:
-            self.network.load_state_dict(_part(tensors, "network"))
+            self.network.load_state_dict(part(tensors, "network"))
         except RuntimeError as error:
             raise _other_model(path) from error
         if isinstance(self.loss, nn.Module):
-            self.loss.load_state_dict(_part(tensors, "loss"))
-        self._load_moments(_part(tensors, "optimizer"))
+            self.loss.load_state_dict(part(tensors, "loss"))
+        self._load_moments(part(tensors, "optimizer"))
         self.schedule.state = ScheduleState(**json.loads(notes["schedule"]))
         if scaler := json.loads(notes["scaler"]):
             self.scaler.load_state_dict(scaler)
@@ -113,5 +113,5 @@ def _named(name: str, tensors: Tensors) -> Tensors:
     return {f"{name}.{key}": value for key, value in tensors.items()}
 
 
-def _part(tensors: Tensors, name: str) -> Tensors:
+def part(tensors: Tensors, name: str) -> Tensors:
     return {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}.")}

@@ -108,7 +108,9 @@ SCHEMAS: dict[str, Schema] = {
     "kid_net": Schema(_KID_NET_CENTERS, random_background),
     # The paper's comparison: dynamic weighting without random sampling.
     "kid_net_dw": Schema(_KID_NET_CENTERS),
-    # Paper: overlapping patches of the whole scan. Its loss learns nothing of a structure that a patch lacks, so in
+    # Overlapping patches of the whole scan (section 3.3), drawn at random.
+    "tu_net_paper": Schema((("any", 1.0),)),
+    # Its loss learns nothing of a structure that a patch lacks, so in
     # patches smaller than the paper's, which mostly lack the tumor, we look for it.
     "tu_net": Schema((("tumor", 1 / 3), ("foreground", 1 / 3), ("any", 1 / 3))),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..inference.network_pass import choose_device
 from ..inference.systems import model_of
 from ..networks.configs import NESTED, NetworkConfig, config
 from ..networks.registry import build
@@ -23,7 +25,7 @@ from .distributed import gathered, local_device, rank
 from .patches import PatchSamples
 from .plan import PLATEAU, POLY, TrainingPlan
 from .recipes import LOSSES, RECIPES
-from .schemas import SCHEMAS
+from .schemas import SCHEMAS, Schema
 from .splits import k_fold
 from .trainer import Trainer
 from .validation import CaseValidation
@@ -35,9 +37,12 @@ _STATISTICS_VOXELS = 20_000
 
 @dataclass(frozen=True)
 class Session:
-    """What a training was asked to be. `data` is a layout's name, or ANATOMIES, and `folder` where it lies; of `folds`
-    parts the one numbered `fold` validates (None: all train, nothing validates). `steps` and `batch` replace the
-    recipe's."""
+    """What a training was asked to be.
+
+    `data` is a layout's name, or ANATOMIES, and `folder` where it lies; of `folds` parts the one numbered `fold`
+    validates (None: all train, nothing validates). `steps` and `batch` replace the recipe's. `output` is the run's
+    folder; resampled scans are kept in `scans` (default: in `output`), which networks of one system share.
+    """
 
     network: str
     size: str
@@ -49,11 +54,16 @@ class Session:
     steps: int | None = None
     batch: int | None = None
     device: str = "cpu"
+    scans: Path | None = None
 
     @property
     def model(self) -> str:
         """The model whose recipe is followed."""
         return model_of(self.network)
+
+    def _workers(self) -> int:
+        """Processes that make samples: a GPU waits for one alone."""
+        return min(8, os.cpu_count() or 1) if choose_device(self.device).type == "cuda" else 1
 
     @property
     def seed(self) -> int:
@@ -67,8 +77,13 @@ class Session:
         plan = RECIPES[self.model].plan(self.size)
         if plan is None:
             raise InputError(f"The {self.model} has no configuration {self.size!r}; leave --config out.")
-        wanted = {"steps": self.steps, "batch": self.batch, "device": self.device}
+        wanted = {"steps": self.steps, "batch": self.batch, "device": self.device, "workers": self._workers()}
         return replace(plan, **{name: value for name, value in wanted.items() if value is not None})
+
+
+def schema_of(model: str, size: str) -> Schema:
+    """The model's schema; some have one of their own for the paper's large patches."""
+    return SCHEMAS.get(f"{model}_{size}", SCHEMAS[model])
 
 
 def make_trainer(session: Session, show: Progress = silent) -> Trainer:
@@ -91,7 +106,7 @@ def _on_anatomies(session: Session, show: Progress) -> Trainer:
 def _on_cases(session: Session, show: Progress) -> Trainer:
     cases = find_cases(session.data, session.folder)
     wanted = restricted(config(session.model, session.size), labelled_structures(cases), session.data)
-    stored = _stored(cases, wanted, session.output / "scans", show)
+    stored = _stored(cases, wanted, session.scans or session.output / "scans", show)
     training, held_out = _split(stored, session)
     fitted = with_statistics(wanted, training) if session.size == "paper" else wanted
     plan = session.plan() if held_out else without_validation(session.plan())
@@ -99,7 +114,7 @@ def _on_cases(session: Session, show: Progress) -> Trainer:
     samples = PatchSamples(
         training,
         fitted,
-        SCHEMAS[session.model],
+        schema_of(session.model, session.size),
         recipe.augmentation_of(session.size),
         plan.steps * plan.batch,
         session.seed,

@@ -97,7 +97,8 @@ def _drop_later(path: Path, step: int) -> None:
     """Drops the rows of steps after `step`, and a last one that was cut off while it was written."""
     if not path.exists():
         return
-    header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    # Cut off before its first line was written, the file is empty.
+    header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
     kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= step]
     if not kept:
         path.unlink()

@@ -14,7 +14,10 @@ from KidneyParsingLib.claims.experiment import CLAIMS, VARIANTS, Statement, runs
 from KidneyParsingLib.claims.predictions import predictors, without_specks
 from KidneyParsingLib.claims.scoring import measures
 from KidneyParsingLib.claims.table import cell, verdict
+from KidneyParsingLib.cli import main
+from KidneyParsingLib.errors import InputError
 from KidneyParsingLib.networks.configs import config
+from KidneyParsingLib.networks.registry import NETWORKS
 from KidneyParsingLib.training.recipes import LOSSES, RECIPES
 from KidneyParsingLib.training.schemas import SCHEMAS
 
@@ -35,7 +38,8 @@ def test_every_arm_and_statement_names_what_there_is() -> None:
 def test_every_variant_has_a_recipe_a_loss_and_a_schema(variant: experiment.Variant) -> None:
     assert variant.model in RECIPES and (variant.schema or variant.model) in SCHEMAS
     assert variant.loss is None or variant.loss in LOSSES
-    assert {variant.config(size).network for size in ("tiny", "small", "paper")}
+    for size in ("tiny", "small", "paper"):
+        assert variant.config(size).network in NETWORKS
 
 
 def test_compared_networks_differ_in_nothing_else() -> None:
@@ -128,3 +132,19 @@ def test_a_small_campaign_trains_scores_and_goes_on(tmp_path: Path, monkeypatch:
     train_all(campaign, jobs=1)
     write_page(campaign)
     assert stamps == {path: path.stat().st_mtime_ns for path in (tmp_path / "scores").iterdir()}
+
+
+def test_what_was_made_with_another_budget_is_refused(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path, steps=7)
+    (campaign.run_folder(campaign.runs[0])).mkdir(parents=True)
+    (campaign.run_folder(campaign.runs[0]) / "done").write_text(Campaign(tmp_path, steps=8).budget)
+    with pytest.raises(InputError, match="another budget"):
+        campaign.is_done(campaign.runs[0])
+
+
+def test_too_few_scans_and_no_jobs_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "scans").mkdir()
+    write_scan(tmp_path / "scans", 0)
+    assert main(["benchmark", "claims", str(tmp_path)]) == 2
+    assert "--spl" in capsys.readouterr().err
+    assert main(["benchmark", "claims", str(tmp_path), "--jobs", "0"]) == 2

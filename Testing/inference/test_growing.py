@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.filters import apply_hysteresis_threshold
 
-from KidneyParsingLib.inference.growing import grown, refined, refined_tumor, refined_whole
+from KidneyParsingLib.inference.growing import finished, grown, refined, refined_tumor, refined_whole
 
 
 def row(*values: float) -> np.ndarray:
@@ -48,3 +48,18 @@ def test_growing_is_hysteresis_as_scikit_image_has_it(seed: int) -> None:
     # scikit-image joins by faces, we by corners too: make the voxels far enough apart for both to agree.
     probability[::2], probability[:, ::2] = 0, 0
     assert np.array_equal(grown(probability, 0.5, 0.3), apply_hysteresis_threshold(probability, 0.3, 0.5))
+
+
+def test_the_mask_of_the_first_network_is_multiplied_after_growing() -> None:
+    """What is above 1/2 lies outside the mask and what hangs on it inside: growing first keeps the inner part; the
+    mask first would have left nothing above 1/2, and so all above 1/10."""
+    whole, gate = row(0.6, 0.45, 0.2, 0.0), row(0, 1, 1, 1) > 0
+    maps = finished(np.stack([whole, whole * 0]), gate[0], growing=True, certain=False)
+    assert (maps[0] > 0.5).ravel().tolist() == [False, True, False, False]
+    assert not (maps[1] > 0.5).any()
+
+
+def test_without_growing_maps_are_multiplied_and_without_either_untouched() -> None:
+    maps = np.stack([row(0.6, 0.7), row(0.2, 0.3)])
+    assert finished(maps, None, growing=False) is maps
+    assert finished(maps, row(0, 1)[0] > 0, growing=False).ravel() == pytest.approx([0, 0.7, 0, 0.3])

@@ -98,7 +98,7 @@ def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
 
 
 def test_the_locator_is_no_model_to_segment_with() -> None:
-    with pytest.raises(InputError, match="no segmentation model"):
+    with pytest.raises(InputError, match="no model 'locator'"):
         KidneyParser(Options(model="locator"))
 
 

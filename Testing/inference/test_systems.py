@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
 from KidneyParsingLib.inference.grid import Grid
 from KidneyParsingLib.inference.options import DEFAULT_MODEL, Options
 from KidneyParsingLib.inference.parser import KidneyParser
-from KidneyParsingLib.inference.regions import component_boxes, largest_components
+from KidneyParsingLib.inference.regions import component_boxes, largest_components, patch_boxes
 from KidneyParsingLib.inference.registry import find_network, list_models
 from KidneyParsingLib.inference.systems import SYSTEMS, model_of
-from KidneyParsingLib.networks.configs import CONFIGS, config
+from KidneyParsingLib.networks.checkpoint import load_network
+from KidneyParsingLib.networks.configs import CONFIGS
+from KidneyParsingLib.networks.registry import NETWORKS
 from KidneyParsingLib.volumes.volume import Volume
 
 GRID = Grid(np.full(3, 2.0), (4.0, 4.0, 4.0), (40, 60, 80))
+LARGE = Grid(np.full(3, 2.0), (4.0, 4.0, 4.0), (60, 60, 80))
 
 
 def test_the_papers_five_systems_and_the_ensembles_are_all_released() -> None:
@@ -35,11 +40,13 @@ def test_members_of_an_ensemble_are_numbered() -> None:
 
 def test_every_weights_file_is_the_one_in_the_manifest() -> None:
     for network in {n for system in SYSTEMS for n in system.networks}:
-        assert find_network(network).path.is_file()
+        entry = find_network(network)
+        assert hashlib.sha256(entry.path.read_bytes()).hexdigest() == entry.sha256
+        assert load_network(entry.path)[1].network in NETWORKS
 
 
-def ball(center: tuple[int, int, int], radius: int) -> np.ndarray:
-    z, y, x = np.ogrid[tuple(map(slice, GRID.size))]
+def ball(center: tuple[int, int, int], radius: int, grid: Grid = GRID) -> np.ndarray:
+    z, y, x = np.ogrid[tuple(map(slice, grid.size))]
     return (z - center[0]) ** 2 + (y - center[1]) ** 2 + (x - center[2]) ** 2 <= radius**2
 
 
@@ -53,14 +60,23 @@ def test_specks_of_less_than_5_ml_are_no_kidney() -> None:
     assert not largest_components(ball((20, 30, 20), 2), GRID).any()
 
 
-def test_a_region_is_as_wide_as_the_training_patch_or_larger_with_a_larger_kidney() -> None:
-    """sc_unet's tiny patch of 48 voxels at 3 mm is 144 mm, 1.2 times that 172.8 mm."""
-    network = config("sc_unet", "tiny")
-    (box,) = component_boxes(largest_components(ball((20, 30, 40), 7), GRID), GRID, network, network.spacing_mm)
-    assert (box.high - box.low)[:2] == pytest.approx([144, 144])
-    assert box.center == pytest.approx(GRID.origin + 4.0 * np.array([40, 30, 20]))
-    (large,) = component_boxes(largest_components(ball((20, 30, 40), 19), GRID), GRID, network, network.spacing_mm)
-    assert (large.high - large.low)[:2] == pytest.approx([4 * 39 + 48] * 2)
+@pytest.mark.parametrize(
+    ("radius", "width", "height"),
+    # 1 mm voxels, patch of 160: a component of 2r + 1 voxels of 4 mm.
+    [(7, 160, 64), (19, 160, 160), (20, 192, 176), (24, 208, 208)],
+)
+def test_bisc_regions_are_160_or_192_voxels_wide_and_a_multiple_of_16_high(
+    radius: int, width: int, height: int
+) -> None:
+    parts = largest_components(ball((30, 30, 40), radius, LARGE), LARGE)
+    (box,) = patch_boxes(parts, LARGE, (64, 160, 160), (1.0, 1.0, 1.0))
+    assert box.high - box.low == pytest.approx([width, width, height])
+    assert box.center == pytest.approx(LARGE.origin + 4.0 * np.array([40, 30, 30]))
+
+
+def test_other_regions_have_a_margin() -> None:
+    (box,) = component_boxes(largest_components(ball((20, 30, 40), 7), GRID), GRID)
+    assert box.high - box.low == pytest.approx([4 * 15 + 48] * 3)
 
 
 @pytest.mark.parametrize("name", sorted({system.name for system in SYSTEMS} - {"ba_net"}))

@@ -73,6 +73,18 @@ def test_output_is_the_log_of_the_mean_of_the_scales_softmax_maps(a_narrow_net: 
     assert np.allclose(output[0].exp().numpy(), mean, atol=1e-5)
 
 
+def test_links_start_from_every_down_sampled_feature_of_the_encoder_and_one_is_the_u_net_s_own(
+    a_narrow_net: KidNet,
+) -> None:
+    x = torch.randn(1, 1, 16, 16, 16)
+    _, features, _ = heads_run(a_narrow_net, x)
+    with torch.no_grad():
+        encoded = a_narrow_net.encoder(x)
+        assert np.allclose(features[0], a_narrow_net.decode(x)[0][0].numpy(), atol=1e-6)
+    for seen, down_sampled in zip(features[1:], encoded[1:], strict=True):
+        assert np.allclose(seen, down_sampled[0].numpy(), atol=1e-6)
+
+
 def test_heads_before_upsampling_give_what_they_would_give_after_it(a_narrow_net: KidNet) -> None:
     _, features, logits = heads_run(a_narrow_net, torch.randn(1, 1, 16, 16, 16))
     for n, head in enumerate(a_narrow_net.heads):

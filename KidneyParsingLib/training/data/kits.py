@@ -17,7 +17,8 @@ _FIRST_TEST_CASE = 210
 
 
 def kits_cases(folder: Path, layout: Layout) -> list[Case]:
-    """The labelled cases in a folder, or in its folder `data` or `dataset`, as cloned repositories have it.
+    """The labelled cases in a folder, or in its folder `data`, `dataset` or `kits21/data`, as cloned repositories have
+    it.
 
     KiTS19's test cases (210 and up) are left out where they have no labels and other cases do. Raises InputError that
     names a missing file.
@@ -34,7 +35,7 @@ def kits_cases(folder: Path, layout: Layout) -> list[Case]:
 
 
 def _case_folders(folder: Path) -> list[Path]:
-    for root in (folder, folder / "data", folder / "dataset"):
+    for root in (folder, folder / "data", folder / "dataset", folder / "kits21" / "data"):
         if found := sorted(path for path in root.glob("case_*") if path.is_dir()):
             return found
     return []
