@@ -1,5 +1,4 @@
-"""The whole comparison: makes the scans, trains what is not trained yet, scores what is not scored yet, writes the
-page.
+"""The comparison's budget and folder: makes the scans, trains what is not trained yet; `results` does the rest.
 
 Everything lies in one folder and is gone on with when the command is given again:
 `scans` (made CTs), `stored` (the same on the networks' grids), `runs` (trainings), `scores` (by arm), `claims.md`.
@@ -7,21 +6,16 @@ Everything lies in one folder and is gone on with when the command is given agai
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ..errors import InputError
-from ..evaluation.regions import restricted
-from ..inference.network_pass import choose_device, to_device
 from ..networks.configs import NetworkConfig
 from ..networks.registry import build
 from ..progress import Progress, silent
@@ -30,13 +24,9 @@ from ..training.data.layouts import find_cases
 from ..training.patches import PatchSamples
 from ..training.plan import TrainingPlan
 from ..training.recipes import LOSSES, RECIPES
-from ..training.release import trained_network
 from ..training.schemas import SCHEMAS
 from ..training.trainer import Trainer
-from .experiment import CLAIMS, Arm, Claim, Run, runs
-from .predictions import ArmPredictor, Trained, predictors, roi_windows
-from .scoring import measures, truth_of
-from .table import page
+from .experiment import Run, runs
 
 # The papers' scans are late arterial, when a tumor is darker than the kidney around it; of our phases the portal one is
 # most like it.
@@ -119,14 +109,18 @@ def make_scans(campaign: Campaign, spl: Path, kidneys: Path | None, show: Progre
         show((index + 1) / count, f"scan {index + 1} of {count}")
 
 
+def threads_of(jobs: int) -> int:
+    """The share of the CPU's cores that each of `jobs` processes takes."""
+    return max(1, (os.cpu_count() or 1) // jobs)
+
+
 def train_all(campaign: Campaign, jobs: int, show: Progress = silent) -> None:
     """Trains every run that is not done, `jobs` at a time, each in a process with its share of the CPU cores."""
     todo = [run for run in campaign.runs if not campaign.is_done(run)]
     for config in dict.fromkeys(run.variant.config(campaign.size) for run in todo):
         campaign.cases(config, show)
-    threads = max(1, (os.cpu_count() or 1) // jobs)
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        for index, name in enumerate(pool.map(partial(train_run, campaign, threads=threads), todo)):
+        for index, name in enumerate(pool.map(partial(train_run, campaign, threads=threads_of(jobs)), todo)):
             show((index + 1) / len(todo), f"trained {name}, {index + 1} of {len(todo)}")
 
 
@@ -149,83 +143,3 @@ def train_run(campaign: Campaign, run: Run, threads: int = 1) -> str:
     Trainer(build(config), loss, samples, plan, folder, config.to_json()).run()
     (folder / "done").write_text(campaign.budget, encoding="utf-8")
     return run.name
-
-
-def trained(campaign: Campaign, run: Run) -> Trained:
-    """The finished network of a run."""
-    network, config, _ = trained_network(campaign.run_folder(run) / "checkpoint.safetensors")
-    return Trained(to_device(network.eval(), choose_device(campaign.device)), config)
-
-
-def score_all(campaign: Campaign, show: Progress = silent) -> dict[str, dict[str, list[list[dict[str, float]]]]]:
-    """Scores by claim and arm, a list of repeats of lists of scans; what is stored in `scores` is not made again."""
-    done = {run.name for run in campaign.runs if campaign.is_done(run)}
-    result: dict[str, dict[str, list[list[dict[str, float]]]]] = {}
-    arms = [(claim, arm) for claim in CLAIMS for arm in claim.arms]
-    for index, (claim, arm) in enumerate(arms):
-        show(index / len(arms), f"scoring {claim.title}: {arm.name}")
-        groups = predictors(arm, campaign.runs, done)
-        if not _finder_is_done(arm, done):
-            groups = []
-        result.setdefault(claim.title, {})[arm.name] = [_scored(campaign, claim, arm, group) for group in groups]
-    return result
-
-
-def _finder_is_done(arm: Arm, done: set[str]) -> bool:
-    return arm.finder is None or f"{arm.finder}-0" in done
-
-
-def _scored(campaign: Campaign, claim: Claim, arm: Arm, group: Sequence[Run]) -> list[dict[str, float]]:
-    name = f"{claim.title}-{arm.name}-{'+'.join(run.name for run in group)}".replace(" ", "_")
-    path = campaign.folder / "scores" / campaign.budget / f"{name}.json"
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
-    scores = _score(campaign, arm, list(group))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(scores), encoding="utf-8")
-    unfinished.replace(path)
-    return scores
-
-
-def _score(campaign: Campaign, arm: Arm, group: list[Run]) -> list[dict[str, float]]:
-    finder = next((r for r in campaign.runs if r.variant.name == arm.finder), None)
-    everyone = {run.name: trained(campaign, run) for run in [*group, *([finder] if finder else [])]}
-    by_run = {name: {c.name: c for c in campaign.cases(t.config)[1]} for name, t in everyone.items()}
-    device = choose_device(campaign.device)
-    predictor = ArmPredictor(arm, group, everyone, lambda run, name: by_run[run.name][name], finder, device)
-    config, cases = everyone[group[0].name].config, by_run[group[0].name]
-    return [_measured(arm, config, predictor.labels(name), case) for name, case in cases.items()]
-
-
-def _measured(arm: Arm, config: NetworkConfig, predicted: np.ndarray, case: StoredCase) -> dict[str, float]:
-    labels = np.asarray(case.labels)
-    if arm.roi:
-        predicted, labels = predicted * _inside(case), labels * _inside(case)
-    if arm.islands:
-        predicted, _ = restricted(predicted, truth_of(labels, config), "roi", known_islands=True)
-    return measures(predicted, labels, config, case.spacing)
-
-
-def _inside(case: StoredCase) -> np.ndarray:
-    mask = np.zeros(case.labels.shape, np.uint8)
-    for window in roi_windows(case):
-        mask[window] = 1
-    return mask
-
-
-def write_page(campaign: Campaign, show: Progress = silent) -> Path:
-    """Scores everything that is trained and writes the tables to `claims.md` in the folder."""
-    done = sum(campaign.is_done(run) for run in campaign.runs)
-    head = (
-        f"{done} of {len(campaign.runs)} trainings done: configuration {campaign.size}, {campaign.steps:,} steps of "
-        "one patch (half of that for the two networks that only find kidneys), the same optimizer and rate for all; "
-        f"{campaign.train} made (synthetic) CTs to train on, "
-        f"{campaign.test} others to test. Values: mean over the test scans; mean and standard deviation of that over "
-        "the repeats.\n\n"
-    )
-    path = campaign.folder / "claims.md"
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(head + page(score_all(campaign, show)), encoding="utf-8")
-    unfinished.replace(path)
-    return path

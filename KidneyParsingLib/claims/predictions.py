@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -14,10 +14,11 @@ from ..evaluation.regions import KIDNEY_WITH_LESIONS
 from ..inference.grid import Grid, on_grid
 from ..inference.growing import finished
 from ..inference.maps import label_of_class, scores_of
-from ..inference.network_pass import ALL_AXES, PLAIN, predict_maps
+from ..inference.network_pass import ALL_AXES, PLAIN, Mirrors, predict_maps
 from ..inference.regions import largest_components, patch_boxes
 from ..networks.configs import NetworkConfig
 from ..training.cases import StoredCase
+from ..training.precision import autocast, half_type
 from .experiment import Arm, Run
 
 # Connected-component post-processing, the same for every arm: parts smaller than this share of the largest go.
@@ -57,7 +58,7 @@ class ArmPredictor:
     def __init__(
         self,
         arm: Arm,
-        runs: list[Run],
+        runs: Sequence[Run],
         trained: dict[str, Trained],
         case_of: CaseOf,
         finder: Run | None,
@@ -85,11 +86,15 @@ class ArmPredictor:
         for run in self.runs:
             trained, hu = self.trained[run.name], self.case_of(run, name).hu
             for window in windows:
-                part = np.ascontiguousarray(hu[window], np.float32)
-                maps = predict_maps(trained.network, trained.config, part, self.device, mirrors)
-                total[(slice(None), *window)] += maps
+                total[(slice(None), *window)] += self._predicted(trained, hu[window], mirrors)
                 count[window] += 1
         return total / np.maximum(count, 1), count > 0
+
+    def _predicted(self, trained: Trained, hu: np.ndarray, mirrors: Mirrors = PLAIN) -> np.ndarray:
+        """Maps of a part of a scan, in the precision that the network was trained in."""
+        part = np.ascontiguousarray(hu, np.float32)
+        with autocast(self.device, half_type(self.device)):
+            return predict_maps(trained.network, trained.config, part, self.device, mirrors)
 
     def _regions(
         self, name: str, grid: Grid, config: NetworkConfig
@@ -102,8 +107,7 @@ class ArmPredictor:
             return everything, None
         case, finder = self.case_of(self.finder, name), self.trained[self.finder.name]
         rough = grid_of(case)
-        maps = predict_maps(finder.network, finder.config, np.asarray(case.hu, np.float32), self.device)
-        mask = scores_of(maps, finder.config).argmax(0) > 0
+        mask = scores_of(self._predicted(finder, case.hu), finder.config).argmax(0) > 0
         if self.arm.gated:
             return everything, on_grid(mask.astype(np.float32), rough, grid) > 0.5
         boxes = patch_boxes(largest_components(mask, rough), rough, config.patch, grid.spacing)

@@ -18,9 +18,15 @@ def truth_of(labels: np.ndarray, config: NetworkConfig) -> np.ndarray:
 
 
 def measures(
-    predicted: np.ndarray, labels: np.ndarray, config: NetworkConfig, spacing: tuple[float, ...]
+    predicted: np.ndarray,
+    labels: np.ndarray,
+    config: NetworkConfig,
+    spacing: tuple[float, ...],
+    metrics: tuple[str, ...] = ("dice", "hd"),
 ) -> dict[str, float]:
     """Dice and HD (mm) of every structure of the truth, Dice in the kidneys' bounding boxes, and the means of them.
+
+    `metrics` may leave out "hd", which takes longest.
 
     `predicted` and `labels` (the whole truth) hold structure labels (z, y, x). A structure that the truth lacks has no
     measure. A missed structure's HD is the scan's diagonal.
@@ -29,10 +35,10 @@ def measures(
     names = [*present_structures(truth), *(["kidney_and_mass"] if "kidney" in config.classes else [])]
     diagonal = float(np.linalg.norm(np.multiply(truth.shape, spacing)))
     scores = {}
-    for name, values in case_scores(predicted, truth, spacing, names).items():
+    for name, values in case_scores(predicted, truth, spacing, names, metrics).items():
         title = name.replace("kidney_and_mass", "whole")
-        scores[f"dice {title}"] = values["dice"]
-        scores[f"hd {title}"] = values["hd"] if np.isfinite(values["hd"]) else diagonal
+        for metric, value in values.items():
+            scores[f"{metric} {title}"] = value if np.isfinite(value) else diagonal
     return scores | _box_scores(predicted, truth, labels, spacing) | _means(scores)
 
 

@@ -30,7 +30,8 @@ def add_benchmark_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run_claims(arguments: argparse.Namespace) -> int:
     """Make what is missing, then print where the table is."""
-    from ..claims.campaign import Campaign, make_scans, train_all, write_page
+    from ..claims.campaign import Campaign, make_scans, train_all
+    from ..claims.results import write_page
     from .console import TextConsole
 
     train, test = arguments.scans
@@ -43,6 +44,6 @@ def run_claims(arguments: argparse.Namespace) -> int:
             make_scans(campaign, arguments.spl, arguments.kidneys, console)
         if not arguments.table_only:
             train_all(campaign, arguments.jobs, console)
-        path = write_page(campaign, console)
+        path = write_page(campaign, arguments.jobs, console)
     print(path)
     return 0

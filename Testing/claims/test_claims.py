@@ -9,9 +9,10 @@ import pytest
 import SimpleITK as sitk
 
 from KidneyParsingLib.claims import experiment
-from KidneyParsingLib.claims.campaign import Campaign, train_all, write_page
+from KidneyParsingLib.claims.campaign import Campaign, train_all
 from KidneyParsingLib.claims.experiment import CLAIMS, VARIANTS, Statement, runs
 from KidneyParsingLib.claims.predictions import predictors, without_specks
+from KidneyParsingLib.claims.results import write_page
 from KidneyParsingLib.claims.scoring import measures
 from KidneyParsingLib.claims.table import cell, verdict
 from KidneyParsingLib.cli import main
