@@ -157,8 +157,8 @@ CLAIMS: tuple[Claim, ...] = (
         "Boundary stream",
         "Myronenko and Hatamizadeh 2019, arXiv 1909.06684, table 1 (KiTS19, own split)",
         (
-            Arm("single model", ("boundary_stream",)),
-            Arm("TTA + ensemble of 5", ("boundary_stream",), pooled=True, mirrored=True),
+            Arm("single model", ("boundary_stream",), roi=True),
+            Arm("TTA + ensemble of 5", ("boundary_stream",), pooled=True, mirrored=True, roi=True),
         ),
         ("dice whole", "dice tumor", "composite"),
         (
