@@ -103,7 +103,8 @@ def test_networks_that_do_not_fit_together_are_refused(parsed: Callable) -> None
 def test_nested_maps_become_kidney_and_tumor(parsed: Callable, a_patient: Volume) -> None:
     result = parsed(system("a"), {"a": Stub(TU_NET, whole_and_tumor(0.9, 0.9))})
     assert {s.id for s in result.segments} >= {"kidney_right", "kidney_left", "tumor"}
-    assert ml(result)["kidney_right"] == pytest.approx(40 * 24 * 24 * 0.008, rel=0.1)
+    # The rim, where voxels are between kidney and fat, has the HU of neither.
+    assert 0.7 < ml(result)["kidney_right"] / (40 * 24 * 24 * 0.008) < 1.05
     assert ml(result)["tumor"] == pytest.approx(12**3 * 0.008, rel=0.35)
 
 

@@ -156,7 +156,8 @@ def test_where_tumor_meets_kidney_is_an_edge_of_both() -> None:
 @pytest.mark.parametrize("model", SCHEMAS)
 def test_centers_are_known_names_and_their_probabilities_sum_to_one(model: str) -> None:
     names, shares = zip(*SCHEMAS[model].centers, strict=True)
-    classes = CONFIGS[model.removesuffix("_dw"), "paper"].classes
+    model = {"kidneys": "ba_net"}.get(model, model.removesuffix("_dw").removesuffix("_paper"))
+    classes = CONFIGS[model, "paper"].classes
     lines = tuple(f"{name} centerline" for name in classes)
     assert set(names) <= {"any", "foreground", "background", *classes, *lines}
     assert sum(shares) == pytest.approx(1)
