@@ -33,7 +33,7 @@ class Stub:
 
 
 def near(hu: np.ndarray, value: float) -> np.ndarray:
-    return np.abs(hu - value) < 25
+    return (hu >= value - 25) & (hu < value + 25)
 
 
 def locator_maps(hu: np.ndarray) -> np.ndarray:
