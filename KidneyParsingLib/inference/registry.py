@@ -13,6 +13,8 @@ from ..anatomy import STRUCTURES
 from ..errors import InputError
 from .systems import SYSTEMS, System
 
+_TINY = "-tiny."
+_DEMONSTRATION = " Weights trained for minutes: a demonstration."
 _RELEASED = Path(__file__).resolve().parent.parent / "weights"
 # Set to a folder that `train --release` wrote to, it makes those networks the ones that are used.
 WEIGHTS_VARIABLE = "KIDNEYPARSING_WEIGHTS"
@@ -60,8 +62,9 @@ class ModelInfo:
 
     @property
     def description(self) -> str:
-        """What it is and where it was published."""
-        return f"{self.system.summary} {self.system.reference}"
+        """What it is, where it was published, and whether its weights are there to show it only."""
+        demonstration = any(_TINY in network.weights for network in self.networks)
+        return f"{self.system.summary} {self.system.reference}.{_DEMONSTRATION if demonstration else ''}"
 
     @property
     def structures(self) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ def test_the_network_of_the_best_validation_is_released(own_weights: Path) -> No
 def test_a_model_s_facts_are_those_of_its_networks() -> None:
     model = find_model("ba_net")
     assert model.structures == ("kidney", "tumor", "artery", "vein", "ureter", "cyst")
+    assert "demonstration" not in model.description and "demonstration" in find_model("tu_net").description
     assert len(model.weights) == 2 and model.licence == "CC BY-NC-SA 4.0"
     assert model.megabytes == pytest.approx(sum(n.path.stat().st_size for n in model.networks) / 1e6)
 
