@@ -136,7 +136,7 @@ class Claim:
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "BA-Net",
-        "Hu et al. 2022, tables 1 and 2 (KiPA22; means over kidney, tumor, artery, vein; HD in voxels)",
+        "Hu et al. 2022, tables 1 and 2 (KiPA22; means over kidney, tumor, artery, vein; HD in voxels, ours in mm)",
         (
             Arm("nnU-Net", ("plain_unet",), roi=True),
             Arm("ResUNet", ("res_unet",), roi=True),
