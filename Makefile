@@ -1,9 +1,11 @@
-# make demo: the main job on the sample CT. make test: all tests. Both set up what they need in .venv first.
+# make demo: the main job on the sample CT. make test: all tests. make weights: train the released weights anew
+# (docs/training.md). All set up what they need in .venv first.
 VENV ?= .venv
 DEMO ?= demo
+RUNS ?= runs
 READY = $(VENV)/.ready
 
-.PHONY: demo test clean
+.PHONY: demo test weights clean
 
 demo: $(READY)
 	@mkdir -p $(DEMO)
@@ -12,6 +14,12 @@ demo: $(READY)
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest
+
+weights: $(READY)
+	@test -n "$(SPL)" -a -n "$(KIDNEYS)" -a -n "$(REAL)" || \
+		{ echo "make weights needs SPL=, KIDNEYS= and REAL= folders (docs/training.md)"; exit 2; }
+	@mkdir -p $(RUNS)
+	PATH="$(abspath $(VENV))/bin:$$PATH" sh Utilities/train_weights.sh $(SPL) $(KIDNEYS) $(REAL) $(RUNS)
 
 $(READY): pyproject.toml Utilities/setup.sh
 	@sh Utilities/setup.sh $(VENV)

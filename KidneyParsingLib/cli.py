@@ -28,15 +28,17 @@ DESCRIPTION = "Kidney, tumor, artery, vein and ureter from CT. Research software
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: that of this process) and return its exit code; `--help` raises SystemExit."""
+    parsed = argparse.Namespace()
     try:
         parsed = build_parser().parse_args(arguments)
         return parsed.run(parsed)
     except (Exception, KeyboardInterrupt) as error:
-        return _report(error)
+        return _report(error, getattr(parsed, "when_cancelled", "nothing was written"))
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser with every subcommand; each sets `run`, which takes the parsed arguments and returns an exit code."""
+    """The parser with every subcommand; each sets `run`, which takes the parsed arguments and returns an exit code, and
+    may set `when_cancelled`, what is said of its work when it is stopped."""
     parser = _Parser(prog=PROGRAM, description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -56,21 +58,24 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; see {self.prog} --help.")
 
 
-def _report(error: BaseException) -> int:
+def _report(error: BaseException, when_cancelled: str) -> int:
     if os.environ.get("KIDNEYPARSING_DEBUG"):
         traceback.print_exception(error)
-    expected = _expected(error)
+    expected = _expected(error, when_cancelled)
     sentence = str(expected or f"{type(error).__name__}: {error}").replace("\n", " ")
     print(f"{PROGRAM}: error: {sentence}", file=sys.stderr)
     return expected.exit_code if expected else KidneyParsingError.exit_code
 
 
-def _expected(error: BaseException) -> KidneyParsingError | None:
-    """The error as one of ours: itself, a cancel or a lack of memory in disguise; None if it is unexpected."""
+def _expected(error: BaseException, when_cancelled: str) -> KidneyParsingError | None:
+    """The error as one of ours: itself, a cancel or a lack of memory in disguise; None if it is unexpected.
+
+    `when_cancelled` says what of the command's work stays.
+    """
     if isinstance(error, KidneyParsingError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return Cancelled("Cancelled; nothing was written.")
+        return Cancelled(f"Cancelled; {when_cancelled}.")
     if is_out_of_memory(error):
         return OutOfMemoryError("There is too little memory for this CT; free some, or choose --device cpu.")
     return None

@@ -66,3 +66,25 @@ def test_help_and_usage_need_no_heavy_import(program: Callable[..., subprocess.C
     assert not {"torch", "SimpleITK", "numpy", "slicer", "vtk", "qt", "pydicom"} & set(loaded)
     done = program("--help")
     assert done.returncode == 0 and "not a medical device" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("segment", "scan.nii.gz"), "nothing was written"),
+        (("train", "--model", "ba_net", "--data", "ours", "folder"), "--resume"),
+        (("synthesize", "out", "--spl", "folder"), "what is finished stays"),
+    ],
+)
+def test_a_stopped_command_says_what_of_its_work_stays(
+    command: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from KidneyParsingLib import cli
+
+    def interrupted(arguments: object) -> int:
+        raise KeyboardInterrupt
+
+    name = command[0]
+    monkeypatch.setattr(f"KidneyParsingLib.commands.{name}.run_{name}", interrupted)
+    assert cli.main(command) == 130
+    assert words in capsys.readouterr().err

@@ -90,7 +90,7 @@ class Campaign:
 def make_scans(campaign: Campaign, spl: Path, kidneys: Path | None, show: Progress = silent) -> None:
     """Makes the scans that the folder does not hold yet."""
     from ..synthesis.anatomy_builder import Atlases
-    from ..synthesis.scan import ScanPlan, make_scan
+    from ..synthesis.scans.scan import ScanPlan, make_scan
     from ..volumes.writing import write_label_map, write_volume
 
     atlases = None

@@ -25,7 +25,7 @@ def add_benchmark_parser(subparsers: argparse._SubParsersAction) -> None:
     claims.add_argument("--jobs", type=positive, default=1, help="trainings at a time (default 1)")
     claims.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
     claims.add_argument("--table-only", action="store_true", help="train nothing; write the table of what is there")
-    claims.set_defaults(run=run_claims)
+    claims.set_defaults(run=run_claims, when_cancelled="what is done stays, the same command goes on")
 
 
 def run_claims(arguments: argparse.Namespace) -> int:

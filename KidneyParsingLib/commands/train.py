@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from .arguments import positive
+from .arguments import positive, positive_number, share
 
 
 def add_train_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -28,10 +28,16 @@ def add_train_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--fold", default="0", help="the part that validates (default 0), or none to train on all")
     parser.add_argument("--steps", type=positive, help="default: the recipe's")
     parser.add_argument("--batch", type=positive, help="samples a step, of all processes (default: the recipe's)")
+    parser.add_argument("--rate", type=positive_number, help="learning rate (default: the recipe's)")
+    parser.add_argument(
+        "--mix", type=Path, metavar="FOLDER", help="with anatomies: real scans to mix in, laid out as synthesize does"
+    )
+    parser.add_argument("--share", type=share, default=0.25, help="the share of real samples (default 0.25)")
+    parser.add_argument("--init", type=Path, metavar="WEIGHTS", help="start from this .safetensors file")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     parser.add_argument("--threads", type=positive, help="CPU threads for training (default: all)")
     parser.add_argument("--release", type=Path, metavar="WEIGHTS", help="at the end write the weights to this folder")
-    parser.set_defaults(run=run_train)
+    parser.set_defaults(run=run_train, when_cancelled="the last checkpoint stays, go on with --resume")
 
 
 def _fold(arguments: argparse.Namespace) -> int | None:
@@ -82,6 +88,7 @@ def _train(name: str, folder: Path, scans: Path, fold: int | None, arguments: ar
     session = Session(
         name, arguments.config, layout, Path(data), folder, arguments.folds, fold,
         arguments.steps, arguments.batch, arguments.device, scans,
+        arguments.mix, arguments.share, arguments.init, arguments.rate,
     )  # fmt: skip
     with TextConsole() as console:
         trainer = make_trainer(session, console)

@@ -29,6 +29,8 @@ _BRIDGE_MM = 7.0
 _REGROWTH_MM = 4.0
 # Renal vessels and ureters may be broken in a prediction, but no further than this from what they belong to.
 _GAP_MM = 12.0
+# Between waves of urine a ureter is empty and hardly seen.
+_URETER_GAP_MM = 24.0
 _VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 _URETER = structure("ureter").label
 
@@ -53,7 +55,7 @@ def suppress_implausible(
         trunk = _largest(vessel, 1, most=1)
         implausible |= vessel & ~_touching(vessel, near_kidney | _within(trunk, _GAP_MM, grid))
     ureter = labels == _URETER
-    implausible |= ureter & ~_touching(_within(ureter, _GAP_MM / 2, grid), near_kidney)
+    implausible |= ureter & ~_touching(_within(ureter, _URETER_GAP_MM / 2, grid), near_kidney)
     scores[0][implausible] = scores.max(0)[implausible] + 1.0
 
 

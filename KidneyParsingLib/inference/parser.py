@@ -18,7 +18,7 @@ from .models import load
 from .network_input import network_grid, network_input
 from .network_pass import ALL_AXES, LEFT_RIGHT, PLAIN, choose_device
 from .options import Options
-from .regions import component_boxes, largest_components, patch_boxes, roi_box
+from .regions import component_boxes, largest_components, patch_boxes, roi_box, ureter_box
 from .registry import find_model
 from .sides import to_segments
 from .systems import LOCATOR
@@ -80,6 +80,8 @@ class KidneyParser:
     ) -> tuple[list[Box], tuple[np.ndarray, Grid] | None, tuple[str, ...]]:
         """Boxes to parse, the finder's mask with its grid if the system multiplies by it, and notes for the user."""
         located = [roi_box(kidney, midline) for kidney in kidneys]
+        if kidneys and self._wants_tubes():
+            located.append(ureter_box(kidneys, midline))
         if self.system.finder == LOCATOR:
             return located, None, ()
         finder = self.networks[self.system.finder]
@@ -93,11 +95,18 @@ class KidneyParser:
             return component_boxes(parts, grid), (mask.astype(np.float32), grid), ()
         return patch_boxes(parts, grid, self.config.patch, network_grid(volume, self.config).spacing), None, ()
 
+    def _wants_tubes(self) -> bool:
+        """Whether anything is asked for that goes on below the kidneys' boxes; only models of ureters look there."""
+        wanted = self.options.structures
+        return "ureter" in self.config.classes and (
+            wanted is None or not {"artery", "vein", "ureter"}.isdisjoint(wanted)
+        )
+
     def _scores(
         self, volume: Volume, boxes: list[Box], gate: tuple[np.ndarray, Grid] | None, progress: Progress
     ) -> tuple[np.ndarray, Grid]:
         """Scores (C, z, y, x) over all boxes on one grid; beyond them the background is sure."""
-        boxes = [box.within(bounds(volume)) for box in boxes]
+        boxes = [box for box in (box.within(bounds(volume)) for box in boxes) if (box.high > box.low).all()]
         union = Box(np.min([b.low for b in boxes], 0), np.max([b.high for b in boxes], 0))
         grid = Grid.over(union, network_grid(volume, self.config).spacing)
         maps, seen = self._maps(volume, boxes, grid, progress)

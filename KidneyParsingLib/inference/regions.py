@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cc3d
 import numpy as np
 
@@ -13,6 +15,13 @@ from .locate import LocatedKidney, Midline
 _MARGIN_MM = 24.0
 _BELOW_MM = 40.0
 _PAST_MIDLINE_MM = 30.0
+# Below the kidneys, the column in which ureters run down to the bladder, mm: across, before and behind the kidneys'
+# middle, and down; and how far it reaches up into the kidneys' boxes.
+_COLUMN_HALF_MM = 66.0
+_COLUMN_BEFORE_MM = 76.0
+_COLUMN_BEHIND_MM = 36.0
+_COLUMN_LENGTH_MM = 250.0
+_COLUMN_OVERLAP_MM = 16.0
 # BiSC-UNet's ROIs are 160 voxels wide, its training patch, or 192 where the kidney is larger.
 _LARGER = 1.2
 _MULTIPLE = 16
@@ -29,6 +38,15 @@ def roi_box(kidney: LocatedKidney, midline: Midline) -> Box:
     else:
         high[0] = max(high[0], middle + _PAST_MIDLINE_MM)
     return Box(low, high)
+
+
+def ureter_box(kidneys: Sequence[LocatedKidney], midline: Midline) -> Box:
+    """The box below the kidneys' boxes in which both ureters run to the bladder, beside the great vessels' forks."""
+    top = max(float(kidney.box.low[2]) for kidney in kidneys) - _BELOW_MM + _COLUMN_OVERLAP_MM
+    x = float(midline.at(top))
+    y = float(np.mean([kidney.box.center[1] for kidney in kidneys]))
+    low = np.array([x - _COLUMN_HALF_MM, y - _COLUMN_BEFORE_MM, top - _COLUMN_LENGTH_MM])
+    return Box(low, np.array([x + _COLUMN_HALF_MM, y + _COLUMN_BEHIND_MM, top]))
 
 
 def largest_components(mask: np.ndarray, grid: Grid, most: int = 2) -> np.ndarray:

@@ -93,7 +93,9 @@ def _manifest() -> dict:
     try:
         return _read_manifest(path, path.stat().st_mtime_ns)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is missing or damaged; install the package again.") from error
+        chosen = f"set {WEIGHTS_VARIABLE} to a folder of released weights, or unset it"
+        remedy = chosen if os.environ.get(WEIGHTS_VARIABLE) else "install the package again"
+        raise InputError(f"{path} is missing or damaged; {remedy}.") from error
 
 
 @lru_cache(maxsize=1)

@@ -45,6 +45,9 @@ SPL_KIDNEY = {RIGHT: 51, LEFT: 52}
 SPL_HILUM = {RIGHT: (145, 126, 129, 141), LEFT: (146, 29, 128, 142)}
 SPL_URETER = {RIGHT: 141, LEFT: 142}
 SPL_AORTA, SPL_CAVA = 7, 8
+SPL_COMMON_ILIAC = {RIGHT: 71, LEFT: 72}
+SPL_PSOAS = {RIGHT: 131, LEFT: 231}
+SPL_SPINE = (*range(409, 413), *range(501, 506), *range(551, 560), 600, 700)
 
 
 def _read(path: Path) -> sitk.Image:

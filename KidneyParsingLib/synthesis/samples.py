@@ -18,29 +18,38 @@ from torch.utils.data import Dataset
 
 from ..errors import InputError
 from ..inference.network_input import median_filtered
-from ..networks.configs import NetworkConfig, class_of_label
+from ..networks.configs import NetworkConfig, class_of_label, normalized
 from ..training.data.sampling import as_sample, draw_center, moved_inside
-from .appearance import draw_appearance, paint
 from .fields import rotation
+from .look.appearance import draw_appearance, paint
 from .store import load_anatomy, stored_anatomies
-from .tissues import KIDNEY_TISSUES, Tissue, locator_lookup, structure_lookup
+from .tissues import KIDNEY_TISSUES, TUMOR_TISSUES, Tissue, locator_lookup, structure_lookup
 
 if TYPE_CHECKING:
     from ..training.schemas import Schema
 
-# Kidneys; vessels and ureters; organs that look like kidneys; anything.
+# What the parsing network's patches are centred on, and how often: kidneys; lesions; vessels; ureters; what looks like
+# them; anything.
 _CENTERS = (
-    KIDNEY_TISSUES,
-    (Tissue.ARTERY, Tissue.VEIN, Tissue.URINE),
-    (Tissue.LIVER, Tissue.SPLEEN, Tissue.BOWEL_WALL, Tissue.BOWEL_CONTRAST, Tissue.STOMACH),
-    (Tissue.MUSCLE, Tissue.FAT),
+    (KIDNEY_TISSUES, 0.36),
+    ((*TUMOR_TISSUES, Tissue.CYST), 0.16),
+    ((Tissue.ARTERY, Tissue.VEIN, Tissue.THROMBUS), 0.10),
+    ((Tissue.URINE, Tissue.STONE, Tissue.STENT), 0.12),
+    ((Tissue.LIVER, Tissue.SPLEEN, Tissue.STOMACH, Tissue.FLUID, Tissue.PANCREAS), 0.09),
+    ((Tissue.BOWEL_WALL, Tissue.BOWEL_CONTRAST, Tissue.BOWEL_FLUID, Tissue.STOOL), 0.11),
+    ((Tissue.MUSCLE, Tissue.FAT), 0.06),
 )
-_CENTER_SHARES = (0.60, 0.16, 0.19, 0.05)
+# The locator's patches are centred near kidneys, but for some that show none.
+_LOCATOR_CENTERS = ((KIDNEY_TISSUES, 0.8), ((Tissue.MUSCLE, Tissue.FAT, Tissue.LUNG), 0.2))
+_NARROW_SHARE = 0.1
 
 
 class MadeSamples(Dataset):
     """`length` samples for one network: "image" (1, D, H, W) float32 as the network gets it, "labels" (D, H, W) int64
     class indices, and the schema's extra maps.
+
+    With `paint_later` the image is not painted yet: a sample has its "tissues" (D, H, W) uint8 and a "look" instead,
+    and `finished` paints a batch of them where the batch lies, say on a GPU.
 
     `anatomies` is a folder filled by `synthesis.store`; networks with the locator's classes get its labels. With
     `schema` it says what patches are centred on, else a mix of kidneys, vessels and what looks like them. Raises
@@ -48,7 +57,13 @@ class MadeSamples(Dataset):
     """
 
     def __init__(
-        self, anatomies: Path, config: NetworkConfig, length: int, seed: int = 0, schema: Schema | None = None
+        self,
+        anatomies: Path,
+        config: NetworkConfig,
+        length: int,
+        seed: int = 0,
+        schema: Schema | None = None,
+        paint_later: bool = False,
     ) -> None:
         if len(set(config.spacing_mm)) > 1 or any(config.resize):
             raise InputError(
@@ -60,6 +75,7 @@ class MadeSamples(Dataset):
         self.length = length
         self.seed = seed
         self.schema = schema
+        self.paint_later = paint_later and not config.median  # the filter is no GPU's
         self.is_locator = "spine" in config.classes
         self.lookup = torch.from_numpy(locator_lookup() if self.is_locator else _class_lookup(config.classes))
 
@@ -69,20 +85,48 @@ class MadeSamples(Dataset):
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng((self.seed, index))
         tissues, spacing = _cached(self.paths[rng.integers(len(self.paths))])
-        factor = max(1, round(self.config.spacing_mm[0] / spacing))
-        # Painted on voxels of `step` mm; in voxels of the anatomy that is `zoom`.
-        step = self.config.spacing_mm[0] / factor
-        zoom = step / spacing
+        factor = self._factor(spacing)
+        zoom = self.config.spacing_mm[0] / factor / spacing
         size = tuple(n * factor for n in self.config.patch)
         center = self._center(tissues, factor * zoom, rng)
         patch = _cropped(tissues, center, size, self._turn(rng) * zoom)
-        if self.is_locator:
+        if self.is_locator or rng.random() < _NARROW_SHARE:
             _limit_view(patch, rng)
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        hu = paint(patch, step, draw_appearance(rng), generator, factor)
+        look = int(rng.integers(2**62))
         labels = _majority(self.lookup[patch.long()], factor, len(self.config.classes))
-        hu = torch.from_numpy(median_filtered(hu.numpy(), self.config))
-        return as_sample(hu, labels, self.config, self.schema, rng)
+        if self.paint_later:
+            sample = as_sample(torch.zeros(labels.shape), labels, self.config, self.schema, rng)
+            return sample | {"tissues": patch, "factor": torch.tensor(factor), "look": torch.tensor(look)}
+        return as_sample(self._image(patch, factor, look), labels, self.config, self.schema, rng)
+
+    def _factor(self, spacing: float) -> int:
+        """How many voxels that are painted make one of the network's, an axis: as fine as the anatomy is."""
+        return max(1, round(self.config.spacing_mm[0] / spacing))
+
+    def _image(self, patch: torch.Tensor, factor: int, look: int) -> torch.Tensor:
+        """HU (D, H, W) of a patch of tissues, on the patch's device; `look` is the seed of its appearance."""
+        appearance = draw_appearance(np.random.default_rng(look))
+        generator = torch.Generator(patch.device).manual_seed(look)
+        hu = paint(patch, self.config.spacing_mm[0] / factor, appearance, generator, factor)
+        return torch.from_numpy(median_filtered(hu.numpy(), self.config)) if self.config.median else hu
+
+    def nothing_to_paint(self) -> dict[str, torch.Tensor]:
+        """What a sample of another source needs beside its image, to lie in a batch with samples to be painted."""
+        factor = self._factor(_cached(self.paths[0])[1])
+        tissues = torch.zeros(tuple(n * factor for n in self.config.patch), dtype=torch.uint8)
+        return {"tissues": tissues, "factor": torch.tensor(factor), "look": torch.tensor(-1)}
+
+    def finished(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The batch with its images painted, if they are not yet; other samples in it stay as they are."""
+        if "tissues" not in batch:
+            return batch
+        image = batch["image"].clone()
+        for index, look in enumerate(batch["look"].tolist()):
+            if look >= 0:
+                hu = self._image(batch["tissues"][index], int(batch["factor"][index]), look)
+                image[index, 0] = normalized(hu, self.config)
+        unpainted = ("tissues", "factor", "look")
+        return {name: value for name, value in batch.items() if name not in unpainted} | {"image": image}
 
     def _center(self, tissues: np.ndarray, factor: float, rng: np.random.Generator) -> np.ndarray:
         """Where the patch's middle lies, in voxels of the anatomy; a voxel of the patch is `factor` of them wide."""
@@ -93,8 +137,9 @@ class MadeSamples(Dataset):
         return moved_inside(center, tissues.shape, tuple(round(n * factor) for n in self.config.patch))
 
     def _mixed_center(self, tissues: np.ndarray, factor: float, rng: np.random.Generator) -> np.ndarray:
-        """Near a voxel of what the sample shall show, drawn from `_CENTERS`; for the locator near a kidney."""
-        kinds = KIDNEY_TISSUES if self.is_locator else _CENTERS[rng.choice(len(_CENTERS), p=_CENTER_SHARES)]
+        """Near a voxel of what the sample shall show."""
+        centers = _LOCATOR_CENTERS if self.is_locator else _CENTERS
+        kinds = centers[rng.choice(len(centers), p=[share for _, share in centers])][0]
         points = _points(tissues, kinds)
         if not len(points):
             return np.array(tissues.shape) / 2
@@ -135,7 +180,7 @@ def _class_lookup(classes: tuple[str, ...]) -> np.ndarray:
     return np.array(class_of_label(classes), np.uint8)[structure_lookup()]
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=192)
 def _cached(path: Path) -> tuple[np.ndarray, float]:
     return load_anatomy(path)
 

@@ -41,6 +41,11 @@ class Tissue(IntEnum):
     FLUID = 21
     PORTAL_VEIN = 22
     BOWEL_CONTRAST = 23
+    STOOL = 24
+    BLADDER_URINE = 25
+    LYMPH_NODE = 26
+    CLOTH = 27
+    METAL = 28
     CORTEX = 30
     MEDULLA = 31
     TUMOR = 32
@@ -48,20 +53,33 @@ class Tissue(IntEnum):
     ARTERY = 34
     VEIN = 35
     URINE = 36
+    NECROSIS = 37
+    TUMOR_FAT = 38
+    TUMOR_CALCIUM = 39
+    THROMBUS = 40
+    PLAQUE = 41
+    STONE = 42
+    STENT = 43
 
 
-KIDNEY_TISSUES = (Tissue.CORTEX, Tissue.MEDULLA, Tissue.TUMOR, Tissue.CYST)
+TUMOR_TISSUES = (Tissue.TUMOR, Tissue.NECROSIS, Tissue.TUMOR_FAT, Tissue.TUMOR_CALCIUM)
+KIDNEY_TISSUES = (Tissue.CORTEX, Tissue.MEDULLA, *TUMOR_TISSUES, Tissue.CYST)
 VERTEBRA_TISSUES = (Tissue.MARROW, Tissue.DISC)
 NUM_TISSUES = max(Tissue) + 1
 
 _STRUCTURE_OF = {
     Tissue.CORTEX: "kidney",
     Tissue.MEDULLA: "kidney",
-    Tissue.TUMOR: "tumor",
+    **{tissue: "tumor" for tissue in TUMOR_TISSUES},
     Tissue.CYST: "cyst",
     Tissue.ARTERY: "artery",
+    Tissue.PLAQUE: "artery",
     Tissue.VEIN: "vein",
+    # KiTS counts a tumor's thrombus to the tumor; a surgeon clears it out of the vein, whose extent we keep whole.
+    Tissue.THROMBUS: "vein",
     Tissue.URINE: "ureter",
+    Tissue.STONE: "ureter",
+    Tissue.STENT: "ureter",
 }
 
 _LOCATOR_OF = {Tissue.LIVER: "liver", Tissue.SPLEEN: "spleen", Tissue.MARROW: "spine", Tissue.DISC: "spine"}

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from ..synthesis.fields import rotation
+from .restyle import rephased, with_pasted_lesion
 
 _AIR_HU = -1024.0
 _BUMP_MM = 32.0
@@ -26,6 +27,9 @@ class Augmentation:
     -200 and 500 follow a gamma curve of exponent 1 +- `gamma`; Gaussian noise of standard deviation up to `noise_hu` is
     added. CT has absolute units, so these are small.
 
+    A share `rephased` of the samples has its structures in another contrast phase and a share `lesions` a lesion pasted
+    into a kidney (see `restyle`).
+
     The kinds are those of nnU-Net (10.1038/s41592-020-01008-z) and BA-Net (section 4.1); BA-Net gives no sizes.
     """
 
@@ -38,6 +42,8 @@ class Augmentation:
     brightness_hu: float = 0.0
     gamma: float = 0.0
     noise_hu: float = 0.0
+    rephased: float = 0.0
+    lesions: float = 0.0
 
     @property
     def moves_voxels(self) -> bool:
@@ -73,7 +79,22 @@ def augmented_crop(
     else:
         image, target = (_cut(a, center, patch, fill) for a, fill in ((hu, _AIR_HU), (labels, 0)))
     axes = [axis for axis in augmentation.flip_axes if rng.random() < 0.5]
-    return _recolored(image.flip(axes), augmentation, rng), target.flip(axes).long()
+    image, target = _restyled(image.flip(axes), target.flip(axes).long(), augmentation, rng, spacing)
+    return _recolored(image, augmentation, rng), target
+
+
+def _restyled(
+    image: torch.Tensor,
+    target: torch.Tensor,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    spacing: tuple[float, float, float],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    if augmentation.lesions and rng.random() < augmentation.lesions:
+        image, target = with_pasted_lesion(image, target, rng, spacing)
+    if augmentation.rephased and rng.random() < augmentation.rephased:
+        image = rephased(image, target, rng)
+    return image, target
 
 
 def _cut(array: np.ndarray, center: np.ndarray, patch: tuple[int, ...], fill: float) -> torch.Tensor:

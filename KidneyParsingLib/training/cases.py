@@ -50,7 +50,7 @@ class StoredCase:
 
     @property
     def labels(self) -> np.ndarray:
-        """uint8 structure labels 0..6 (z, y, x), a read-only map of the file."""
+        """uint8 structure labels 0..6, or `IGNORED` (z, y, x), a read-only map of the file."""
         return np.load(self.folder / "labels.npy", mmap_mode="r", allow_pickle=False)
 
     def points(self, label: int) -> np.ndarray:
@@ -93,7 +93,7 @@ def store_case(case: Case, config: NetworkConfig, folder: str | Path) -> StoredC
     HU are rounded to whole numbers; labels: see `label_grid`. Raises InputError as `stored_cases`.
     """
     hu, labels, spacing = _on_network_grid(case, config)
-    voxels = tuple(int(n) for n in label_counts(labels, NUM_CLASSES))
+    voxels = tuple(int(n) for n in label_counts(labels)[:NUM_CLASSES])
     stored = StoredCase(case.name, _place(case, config, Path(folder)), spacing, voxels)
     try:
         stored.folder.mkdir(parents=True, exist_ok=True)

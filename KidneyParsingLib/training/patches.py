@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from ..networks.configs import NetworkConfig, class_of_label
 from .augmentation import Augmentation, augmented_crop
 from .cases import StoredCase
+from .data.case import IGNORED
 from .data.sampling import as_sample, draw_center, moved_inside
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ class PatchSamples(Dataset):
     """`length` samples of a network's patch size from scans that are stored on its grid.
 
     A sample is "image" (1, D, H, W) float32 as the network gets it, "labels" (D, H, W) int64 class indices, and the
-    schema's extra maps. It depends on `seed` and its index alone. Each scan is as likely as another; the patch's middle
-    is drawn by the schema, but patches do not leave the scan where it is large enough.
+    schema's extra maps; for scans with `IGNORED` voxels also "keep" (D, H, W) float32, 0 there and else 1. It depends
+    on `seed` and its index alone. Each scan is as likely as another; the patch's middle is drawn by the schema, but
+    patches do not leave the scan where it is large enough.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class PatchSamples(Dataset):
         self.augmentation = augmentation
         self.length = length
         self.seed = seed
-        self.lookup = torch.tensor(class_of_label(config.classes))
+        self.lookup = class_lookup(config.classes)
 
     def __len__(self) -> int:
         return self.length
@@ -57,7 +59,21 @@ class PatchSamples(Dataset):
         center = draw_center(self.schema, self.config.classes, scan, rng)
         center = moved_inside(center, hu.shape, self.config.patch)
         image, target = augmented_crop(hu, labels, center, self.config.patch, self.augmentation, rng, case.spacing)
-        return as_sample(image, self.lookup[target], self.config, self.schema, rng)
+        sample = as_sample(image, self.lookup[target], self.config, self.schema, rng)
+        keep = (target != IGNORED).float()
+        return sample if self._all_known(case) else sample | {"keep": keep * sample.get("keep", 1.0)}
+
+    @staticmethod
+    def _all_known(case: StoredCase) -> bool:
+        return sum(case.voxels) == int(np.prod(case.labels.shape))
+
+
+def class_lookup(classes: tuple[str, ...]) -> torch.Tensor:
+    """int64 table (256,) from structure label to class index; what is `IGNORED` becomes background."""
+    table = torch.zeros(256, dtype=torch.int64)
+    known = torch.tensor(class_of_label(classes))
+    table[: len(known)] = known
+    return table
 
 
 @dataclass(frozen=True)
@@ -83,14 +99,15 @@ class _StoredScan:
 
     def _label(self, index: int, rng: np.random.Generator) -> int | None:
         """A structure label of a class, drawn by its number of voxels."""
-        voxels = np.where(self.lookup == index, self.case.voxels, 0)
+        voxels = np.where(self.lookup[: len(self.case.voxels)] == index, self.case.voxels, 0)
         return int(rng.choice(len(voxels), p=voxels / voxels.sum())) if voxels.any() else None
 
     def _background_point(self, rng: np.random.Generator) -> np.ndarray | None:
         """Tried at random, as nearly all of a scan is background; None where nearly nothing is."""
         for _ in range(_TRIES):
             point = self.any_point(rng)
-            if self.lookup[self.labels[tuple(point)]] == 0:
+            label = self.labels[tuple(point)]
+            if label != IGNORED and self.lookup[label] == 0:
                 return point
         return None
 

@@ -36,6 +36,21 @@ _ALL_FLIPS = replace(_UPRIGHT, flip_axes=(0, 1, 2))
 _CROP_AND_MIRROR = replace(NONE, flip_axes=(0, 1, 2))
 _ONE_DEGREE = replace(NONE, rotate_degrees=1.0, turned=1.0)
 
+# A few real scans among many made ones: each must look like many.
+REAL_SCANS = Augmentation(
+    rotate_degrees=15.0,
+    scale=(0.8, 1.25),
+    elastic_mm=4.0,
+    turned=0.9,
+    flip_axes=(2,),
+    contrast=0.15,
+    brightness_hu=10.0,
+    gamma=0.25,
+    noise_hu=20.0,
+    rephased=0.5,
+    lesions=0.4,
+)
+
 _SMALL = TrainingPlan(steps=4300, rate=1e-3)
 _TINY = TrainingPlan(steps=1000, rate=2e-3)
 # nnU-Net's epoch has 250 steps.

@@ -10,21 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+from torch.utils.data import Dataset
 
 from ..errors import InputError
 from ..inference.network_pass import choose_device
 from ..inference.systems import model_of
+from ..networks.checkpoint import load_tensors
 from ..networks.configs import NESTED, NetworkConfig, config
 from ..networks.registry import build
 from ..progress import Progress, silent
 from ..synthesis.samples import MadeSamples
 from .cases import StoredCase, stored_cases
-from .data.case import Case
+from .data.case import IGNORED, Case
 from .data.layouts import find_cases, labelled_structures
 from .distributed import gathered, local_device, rank
+from .mixture import Mixture
 from .patches import PatchSamples
 from .plan import PLATEAU, POLY, TrainingPlan
-from .recipes import LOSSES, RECIPES
+from .recipes import LOSSES, REAL_SCANS, RECIPES
 from .schemas import SCHEMAS, Schema
 from .splits import k_fold
 from .trainer import Trainer
@@ -40,8 +44,11 @@ class Session:
     """What a training was asked to be.
 
     `data` is a layout's name, or ANATOMIES, and `folder` where it lies; of `folds` parts the one numbered `fold`
-    validates (None: all train, nothing validates). `steps` and `batch` replace the recipe's. `output` is the run's
-    folder; resampled scans are kept in `scans` (default: in `output`), which networks of one system share.
+    validates (None: all train, nothing validates). `steps`, `batch` and `rate` replace the recipe's. `output` is the
+    run's folder; resampled scans are kept in `scans` (default: in `output`), which networks of one system share.
+
+    With made anatomies, a share `mixed_share` of the samples comes from the real scans in `mixed` (our layout). A new
+    run starts from the weights in the file `initial`, if there is one.
     """
 
     network: str
@@ -55,6 +62,10 @@ class Session:
     batch: int | None = None
     device: str = "cpu"
     scans: Path | None = None
+    mixed: Path | None = None
+    mixed_share: float = 0.25
+    initial: Path | None = None
+    rate: float | None = None
 
     @property
     def model(self) -> str:
@@ -77,7 +88,8 @@ class Session:
         plan = RECIPES[self.model].plan(self.size)
         if plan is None:
             raise InputError(f"The {self.model} has no configuration {self.size!r}; leave --config out.")
-        wanted = {"steps": self.steps, "batch": self.batch, "device": self.device, "workers": self._workers()}
+        wanted = {"steps": self.steps, "batch": self.batch, "rate": self.rate, "device": self.device}
+        wanted["workers"] = self._workers()
         return replace(plan, **{name: value for name, value in wanted.items() if value is not None})
 
 
@@ -99,8 +111,20 @@ def make_trainer(session: Session, show: Progress = silent) -> Trainer:
 def _on_anatomies(session: Session, show: Progress) -> Trainer:
     network_config, plan = config(session.model, session.size), without_validation(session.plan())
     schema = SCHEMAS.get(session.model) if session.model not in ("ba_net", "locator") else None
-    samples = MadeSamples(session.folder, network_config, plan.steps * plan.batch, session.seed, schema)
+    on_gpu = local_device(session.device).type == "cuda"
+    length = plan.steps * plan.batch
+    samples: Dataset = MadeSamples(session.folder, network_config, length, session.seed, schema, paint_later=on_gpu)
+    if session.mixed:
+        real = _real_samples(session, network_config, length, show)
+        samples = Mixture(samples, real, session.mixed_share, session.seed)
     return _trainer(session, network_config, plan, samples, None, show)
+
+
+def _real_samples(session: Session, network_config: NetworkConfig, length: int, show: Progress) -> PatchSamples:
+    """Patches of the real scans to mix in, in their own order."""
+    cases = find_cases("ours", session.mixed)
+    stored = _stored(cases, network_config, session.scans or session.output / "scans", show)
+    return PatchSamples(stored, network_config, SCHEMAS["kidneys"], REAL_SCANS, length, session.seed + 1)
 
 
 def _on_cases(session: Session, show: Progress) -> Trainer:
@@ -137,14 +161,25 @@ def _trainer(
     session: Session,
     network_config: NetworkConfig,
     plan: TrainingPlan,
-    samples: PatchSamples | MadeSamples,
+    samples: Dataset,
     validation: CaseValidation | None,
     show: Progress,
 ) -> Trainer:
     torch.manual_seed(session.seed)
     loss = LOSSES[RECIPES[session.model].loss](network_config)
     network = build(network_config)
+    if session.initial:
+        load_initial(network, session.initial)
     return Trainer(network, loss, samples, plan, session.output, network_config.to_json(), validation, show)
+
+
+def load_initial(network: nn.Module, path: Path) -> None:
+    """Starts a network from released weights. Raises InputError if the file is damaged or another network's."""
+    tensors, _ = load_tensors(path)
+    try:
+        network.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except RuntimeError as error:
+        raise InputError(f"{path} holds weights of another network; give one of the same model and size.") from error
 
 
 def without_validation(plan: TrainingPlan) -> TrainingPlan:
@@ -186,5 +221,5 @@ def with_statistics(network_config: NetworkConfig, stored: Sequence[StoredCase])
 
 
 def _some_foreground(case: StoredCase, rng: np.random.Generator) -> np.ndarray:
-    values = case.hu[case.labels > 0].astype(np.float32)
+    values = case.hu[(case.labels > 0) & (case.labels != IGNORED)].astype(np.float32)
     return values if len(values) <= _STATISTICS_VOXELS else rng.choice(values, _STATISTICS_VOXELS, replace=False)

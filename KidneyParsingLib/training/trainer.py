@@ -62,6 +62,8 @@ class Trainer:
         self._show = show if self._is_first else silent
         self.device = local_device(plan.device)
         self._half = half_type(self.device) if plan.mixed else None
+        # What samples leave to be done where the batch lies: made ones are painted on the GPU.
+        self._finished = getattr(samples, "finished", lambda batch: batch)
         self._state = self._begin(network, loss, config)
 
     @property
@@ -147,7 +149,7 @@ class Trainer:
         state = self._state
         for group in state.optimizer.param_groups:
             group["lr"] = rate
-        batch = moved(batch, self.device)
+        batch = self._finished(moved(batch, self.device))
         with autocast(self.device, self._half):
             output = model(batch["image"])
         loss = state.loss(output, batch)

@@ -13,7 +13,9 @@ from torch import nn
 
 from ..errors import InputError
 from ..evaluation.metrics import dice
-from ..networks.configs import NetworkConfig, class_of_label
+from ..networks.configs import NetworkConfig
+from .data.case import IGNORED
+from .patches import class_lookup
 from .pictures import side_by_side
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class CaseValidation:
         if not cases:
             raise InputError("There are no cases to validate on; give at least one, or switch validation off.")
         self.cases, self.config, self.device, self.predict = cases, config, device, predict
-        self._class_of_label = np.array(class_of_label(config.classes), np.uint8)
+        self._class_of_label = class_lookup(config.classes).numpy().astype(np.uint8)
 
     def __call__(self, network: nn.Module) -> ValidationResult:
         """Scores of the network, which is in evaluation mode meanwhile."""
@@ -71,6 +73,7 @@ class CaseValidation:
         hu = np.asarray(case.hu, np.float32)
         truth = self._class_of_label[case.labels]
         predicted = self.predict(network, self.config, hu, self.device).astype(np.uint8)
+        predicted[case.labels == IGNORED] = 0
         picture = side_by_side(hu, (truth, predicted), self.config) if with_picture else None
         names = enumerate(self.config.classes[1:], 1)
         return ValidationResult({name: _dice(truth == i, predicted == i) for i, name in names}, picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ import SimpleITK as sitk
 from KidneyParsingLib.anatomy import segment
 from KidneyParsingLib.cli import main
 from KidneyParsingLib.networks.checkpoint import load_network
+from KidneyParsingLib.synthesis.scans.contact_sheet import ROW_SHAPE
+from KidneyParsingLib.synthesis.scans.scan import ScanPlan
 from KidneyParsingLib.synthesis.tissues import Tissue
-from KidneyParsingLib.volumes.volume import LabelMap
+from KidneyParsingLib.volumes.volume import LabelMap, Volume
 from KidneyParsingLib.volumes.writing import write_label_map
 
 
@@ -64,6 +67,8 @@ TRAIN = ["train", "--model", "ba_net", "--data", "anatomies", ".", "-o", "run"]
         (TRAIN, "synthesize"),
         (["synthesize", "out", "--spl", "nowhere"], "seg.nrrd"),
         (["synthesize", "out", "--spl", ".", "--kidneys", "."], "seg.nrrd"),
+        (["synthesize", "out", "--spl", ".", "--phase", "late"], "none, arterial"),
+        (["synthesize", "out", "--spl", ".", "--anatomies", "--seed", "899999", "--n", "2"], "lower --seed"),
     ],
 )
 def test_bad_arguments_give_one_sentence(
@@ -156,6 +161,61 @@ def test_a_model_that_needs_what_the_data_lack_is_refused(
     train = ["train", "--model", "kid_net", "--config", "tiny", "--data", "KiTS19", str(tmp_path / "kits")]
     assert main([*train, "--device", "cpu", "-o", str(tmp_path / "run")]) == 2
     assert "needs artery, vein, ureter" in capsys.readouterr().err
+
+
+@pytest.fixture
+def drawn_scans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
+    """Runs `synthesize` into tmp_path/out, with a small scan drawn at once in place of a made one."""
+
+    def draw(atlases: object, plan: ScanPlan) -> tuple[Volume, LabelMap]:
+        array, affine = np.full((10, 12, 14), plan.seed, np.int16), np.diag([4.0, 4.0, 4.0, 1.0])
+        array[0] = round(1000 * plan.voxel_mm[1])
+        return Volume(array, affine), LabelMap(np.zeros(array.shape, np.uint8), affine)
+
+    monkeypatch.setattr("KidneyParsingLib.synthesis.scans.scan.make_scan", draw)
+    return lambda *arguments: main(["synthesize", str(tmp_path / "out"), "--spl", ".", *arguments])
+
+
+def made(folder: Path, seed: int) -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "out" / "imagesTr" / f"made_{seed:05d}_0000.nii.gz")))
+
+
+def test_synthesize_writes_a_contact_sheet_with_a_row_a_scan(drawn_scans: Callable[..., int], tmp_path: Path) -> None:
+    assert drawn_scans("--n", "3") == 0
+    sheet = sitk.ReadImage(str(tmp_path / "out" / "contact_sheet.png"))
+    assert sheet.GetHeight() == 3 * ROW_SHAPE[0] and sheet.GetNumberOfComponentsPerPixel() == 3
+
+
+def test_synthesize_replaces_no_scan_unless_told(
+    drawn_scans: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert drawn_scans("--n", "2") == 0
+    before = made(tmp_path, 2)
+    capsys.readouterr()
+    assert drawn_scans("--seed", "2", "--n", "2", "--grid", "scanner") == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1 and "--overwrite" in error[0] and "made_00002" in error[0]
+    assert not (tmp_path / "out" / "imagesTr" / "made_00003_0000.nii.gz").exists()
+    assert drawn_scans("--seed", "2", "--grid", "scanner", "--overwrite") == 0
+    assert before[0, 0, 0] == 1500 and 600 <= made(tmp_path, 2)[0, 0, 0] <= 980
+
+
+def test_more_scans_come_beside_those_that_there_are(drawn_scans: Callable[..., int], tmp_path: Path) -> None:
+    assert [drawn_scans("--seed", seed) for seed in ("1", "2", "3")] == [0, 0, 0]
+    sheets = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
+    assert sheets == ["contact_sheet.png", "contact_sheet_2.png", "contact_sheet_3.png"]
+    assert json.loads((tmp_path / "out" / "dataset.json").read_text())["numTraining"] == 3
+
+
+def test_another_data_set_in_the_folder_is_left_alone(
+    drawn_scans: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    description = tmp_path / "out" / "dataset.json"
+    description.write_text('{"labels": {"background": 0, "liver": 1}}')
+    assert drawn_scans() == 2 and "another data set" in capsys.readouterr().err
+    assert "liver" in description.read_text() and not (tmp_path / "out" / "imagesTr").exists()
+    assert drawn_scans("--overwrite") == 0 and "ureter" in description.read_text()
 
 
 def test_synthesize_then_train_then_release(

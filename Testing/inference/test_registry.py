@@ -62,5 +62,5 @@ def test_a_model_s_facts_are_those_of_its_networks() -> None:
 
 def test_a_missing_manifest_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path / "nowhere"))
-    with pytest.raises(InputError, match="missing or damaged"):
+    with pytest.raises(InputError, match=f"missing or damaged; set {WEIGHTS_VARIABLE}"):
         list_models()

@@ -13,8 +13,9 @@ from KidneyParsingLib.errors import InputError
 from KidneyParsingLib.networks.configs import config
 from KidneyParsingLib.synthesis.anatomy_builder import Atlases, make_anatomy
 from KidneyParsingLib.synthesis.atlas import kidney_cases, kidney_shapes, spl_labels
+from KidneyParsingLib.synthesis.renal.variants import RenalPlan, draw_renal_plan
 from KidneyParsingLib.synthesis.samples import MadeSamples
-from KidneyParsingLib.synthesis.scan import ScanPlan, make_scan
+from KidneyParsingLib.synthesis.scans.scan import ScanPlan, make_scan
 from KidneyParsingLib.synthesis.store import fill_store, stored_anatomies
 from KidneyParsingLib.synthesis.tissues import Tissue, structure_lookup
 
@@ -27,8 +28,20 @@ def atlases(shared_data: Path) -> Atlases:
 
 
 @pytest.fixture(scope="module")
-def an_anatomy(atlases: Atlases) -> np.ndarray:
-    return make_anatomy(atlases, np.random.default_rng(2), SPACING)
+def ordinary_seed() -> int:
+    """Of a patient with two kidneys in their places, without large lesions or wide pelves."""
+    return next(seed for seed in range(100) if is_ordinary(draw_renal_plan(np.random.default_rng(seed))))
+
+
+def is_ordinary(plan: RenalPlan) -> bool:
+    kidneys = plan.kidneys.values()
+    usual = all(k.state == "normal" and k.collecting.width != "dilated" and not k.turn_deg for k in kidneys)
+    return usual and not any(k.lesions.tumor or k.lesions.cysts_mm for k in kidneys)
+
+
+@pytest.fixture(scope="module")
+def an_anatomy(atlases: Atlases, ordinary_seed: int) -> np.ndarray:
+    return make_anatomy(atlases, np.random.default_rng(ordinary_seed), SPACING)
 
 
 def ml(mask: np.ndarray) -> float:
@@ -68,8 +81,8 @@ def test_renal_vessels_hang_on_the_great_vessels(an_anatomy: np.ndarray, tissue:
     assert np.bincount(parts[mask]).max() > 0.85 * mask.sum()
 
 
-def test_the_same_seed_makes_the_same_anatomy(atlases: Atlases, an_anatomy: np.ndarray) -> None:
-    assert np.array_equal(make_anatomy(atlases, np.random.default_rng(2), SPACING), an_anatomy)
+def test_the_same_seed_makes_the_same_anatomy(atlases: Atlases, an_anatomy: np.ndarray, ordinary_seed: int) -> None:
+    assert np.array_equal(make_anatomy(atlases, np.random.default_rng(ordinary_seed), SPACING), an_anatomy)
 
 
 def test_atlas_kidneys_have_their_volume_and_side(atlases: Atlases) -> None:

@@ -49,7 +49,7 @@ FOUND: dict[str, tuple[Callable[[Path], Path], dict[int, int], tuple[str, ...]]]
         {0: 0, 1: VEIN, 2: KIDNEY, 3: 0},
         ("kidney", "vein"),
     ),
-    "ours": (tiny_scans.ours, {s.label: s.label for s in STRUCTURES}, tuple(s.name for s in STRUCTURES)),
+    "ours": (tiny_scans.ours, {s.label: s.label for s in STRUCTURES} | {255: 255}, tuple(s.name for s in STRUCTURES)),
 }
 
 
@@ -221,7 +221,7 @@ def test_synthesize_writes_a_data_set_that_both_layouts_read(tmp_path: Path, mon
             np.zeros(tiny_scans.SHAPE, np.uint8), np.diag([2.0, 2, 2, 1])
         )
 
-    monkeypatch.setattr("KidneyParsingLib.synthesis.scan.make_scan", fake_scan)
+    monkeypatch.setattr("KidneyParsingLib.synthesis.scans.scan.make_scan", fake_scan)
     assert main(["synthesize", str(tmp_path / "out"), "--n", "2", "--seed", "5", "--spl", "."]) == 0
     assert json.loads((tmp_path / "out" / "dataset.json").read_text())["numTraining"] == 2
     for layout in ("ours", "nnU-Net"):

@@ -8,14 +8,17 @@ from pathlib import Path
 from ...anatomy import structure
 from ...errors import InputError
 
+# A label beside the structures': nobody knows what is there, and no loss looks at it.
+IGNORED = 255
+
 
 @dataclass(frozen=True)
 class Case:
     """A CT and its labels as a data set stores them.
 
-    `structure_of` maps every label value that the data set uses to our structure label (0: background). With
-    `may_be_shifted` the stored values may be HU + 1024, which the image itself must tell. `notes` are sentences about
-    the data set for whoever trains.
+    `structure_of` maps every label value that the data set uses to our structure label (0: background) or to `IGNORED`.
+    With `may_be_shifted` the stored values may be HU + 1024, which the image itself must tell. `notes` are sentences
+    about the data set for whoever trains.
     """
 
     name: str

@@ -1,4 +1,5 @@
-"""Our own layout: made scans as `kidneyparsing synthesize` writes them, with labels 1..6 of `anatomy.STRUCTURES`."""
+"""Our own layout: made scans as `kidneyparsing synthesize` writes them, with labels 1..6 of `anatomy.STRUCTURES`; real
+ones may have 255 where their labels are not to be trusted."""
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ from pathlib import Path
 
 from ...anatomy import STRUCTURES
 from ...volumes.writing import check_writable, replacing
-from .case import Case, Layout, labels_of, paired
+from .case import IGNORED, Case, Layout, labels_of, paired
 
 OURS = Layout("ours", "imagesTr/*_0000.nii.gz and labelsTr/*.nii.gz")
-_STRUCTURE_OF = labels_of(*(s.name for s in STRUCTURES))
+_STRUCTURE_OF = labels_of(*(s.name for s in STRUCTURES)) | {IGNORED: IGNORED}
 _IMAGE_END = "_0000.nii.gz"
 
 

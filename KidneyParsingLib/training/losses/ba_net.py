@@ -6,34 +6,54 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .common import EPSILON, VOXELS, Batch, boundary_labels, deep_supervision_weights, downsampled, one_hot, soft_dice
+from .common import (
+    EPSILON,
+    Batch,
+    away_from_unknown,
+    boundary_labels,
+    coarser_keep,
+    deep_supervision_weights,
+    downsampled,
+    kept,
+    mean_over,
+    one_hot,
+    soft_dice,
+)
 
 if TYPE_CHECKING:
     from ...networks.ba_net import BANetOutput
 
 
-def joint_loss(logits: torch.Tensor, labels: torch.Tensor, epsilon: float = EPSILON) -> torch.Tensor:
+def joint_loss(
+    logits: torch.Tensor, labels: torch.Tensor, epsilon: float = EPSILON, keep: torch.Tensor | None = None
+) -> torch.Tensor:
     """BA-Net's eq. 2 at one scale: soft Dice loss + cross-entropy in its binary form.
 
     `logits` (B, C, D, H, W), `labels` (B, D, H, W) int64. The paper's sums run over the voxels of one map; as there are
-    several classes we average the Dice term over classes and the cross-entropy over voxels and classes.
+    several classes we average the Dice term over classes and the cross-entropy over voxels and classes. `keep`
+    (B, 1, D, H, W) is 0 where a voxel does not count.
     """
     logits = logits.float()
     p, y = logits.softmax(1), one_hot(labels, logits.shape[1])
-    dice = soft_dice(p, y, epsilon=epsilon * labels[0].numel())  # eq. 2 has epsilon within the sum over voxels
+    weight = 1 if keep is None else keep
+    # Eq. 2 has epsilon within the sum over voxels.
+    dice = soft_dice(p * weight, y * weight, epsilon=epsilon * labels[0].numel())
     log_p, log_q = logits.log_softmax(1), torch.log1p(-p.clamp(max=1 - 1e-6))
-    cross_entropy = -(y * log_p + (1 - y) * log_q).mean(VOXELS)
+    cross_entropy = -mean_over(y * log_p + (1 - y) * log_q, keep)
     return (1 - dice + cross_entropy).mean()
 
 
 def ba_net_loss(output: BANetOutput, batch: Batch) -> torch.Tensor:
     """BA-Net's eq. 3: weighted sum over scales of segmentation and boundary loss, each scale with its own labels.
 
-    `batch["labels"]` (B, D, H, W) int64. The boundaries of a coarse scale are those of the labels down-sampled to it.
+    `batch["labels"]` (B, D, H, W) int64; voxels where `batch["keep"]`, if there is one, is 0 do not count. The
+    boundaries of a coarse scale are those of the labels down-sampled to it.
     """
     losses = []
     for segmentation, boundary in zip(output.segmentation, output.boundary, strict=True):
         target = downsampled(batch["labels"], segmentation.shape[2:])
-        losses.append(joint_loss(segmentation, target) + joint_loss(boundary, boundary_labels(target)))
+        keep = coarser_keep(kept(batch), segmentation.shape[2:])
+        surfaces = joint_loss(boundary, boundary_labels(target), keep=away_from_unknown(keep))
+        losses.append(joint_loss(segmentation, target, keep=keep) + surfaces)
     weights = deep_supervision_weights(len(losses))
     return sum((w * loss for w, loss in zip(weights, losses, strict=True)), torch.zeros((), device=losses[0].device))

@@ -34,6 +34,29 @@ def soft_dice(
     return (2 * (p * y).sum(VOXELS) + smooth) / (sizes.sum(VOXELS) + smooth + epsilon)
 
 
+def kept(batch: Batch) -> torch.Tensor | None:
+    """`batch["keep"]` (B, D, H, W) with a channel axis: 1 where a voxel counts, 0 where nobody knows its label. None
+    where all count."""
+    return batch["keep"][:, None] if "keep" in batch else None
+
+
+def mean_over(values: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
+    """Mean (B, C) over the voxels of (B, C, D, H, W) that `keep` (B, 1, D, H, W) says count; 0 where none does."""
+    if keep is None:
+        return values.mean(VOXELS)
+    return (values * keep).sum(VOXELS) / keep.sum(VOXELS).clamp_min(1)
+
+
+def coarser_keep(keep: torch.Tensor | None, shape: torch.Size) -> torch.Tensor | None:
+    """`keep` at a coarser decoder scale (nearest neighbour, as the labels are)."""
+    return None if keep is None else F.interpolate(keep, size=shape, mode="nearest")
+
+
+def away_from_unknown(keep: torch.Tensor | None) -> torch.Tensor | None:
+    """`keep` without the voxels beside unknown ones, whose surfaces are nobody's."""
+    return None if keep is None else -F.max_pool3d(-keep, 3, stride=1, padding=1)
+
+
 def boundary_labels(labels: torch.Tensor) -> torch.Tensor:
     """Labels (..., D, H, W) with only the surface voxels of every structure left: foreground voxels of which at least
     one of the six neighbours has another label. Beyond the border counts as the same label."""

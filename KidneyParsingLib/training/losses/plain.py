@@ -5,26 +5,43 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .common import Batch, deep_supervision_weights, downsampled, one_hot, soft_dice
+from .common import (
+    Batch,
+    coarser_keep,
+    deep_supervision_weights,
+    downsampled,
+    kept,
+    mean_over,
+    one_hot,
+    soft_dice,
+)
 
 
-def dice_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def dice_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
     """Soft Dice loss over the foreground classes + cross-entropy.
 
     `logits` (B, C, D, H, W), `labels` (B, D, H, W) int64. Dice is smoothed by 1, so that a class which the
-    sample lacks has Dice 1 if none of it is predicted.
+    sample lacks has Dice 1 if none of it is predicted. `keep` (B, 1, D, H, W) is 0 where a voxel does not count.
     """
     logits = logits.float()
-    dice = soft_dice(logits.softmax(1), one_hot(labels, logits.shape[1]), smooth=1, epsilon=0)
-    return 1 - dice[:, 1:].mean() + F.cross_entropy(logits, labels)
+    weight = 1 if keep is None else keep
+    dice = soft_dice(logits.softmax(1) * weight, one_hot(labels, logits.shape[1]) * weight, smooth=1, epsilon=0)
+    cross_entropy = F.cross_entropy(logits, labels, reduction="none")[:, None]
+    return 1 - dice[:, 1:].mean() + mean_over(cross_entropy, keep).mean()
 
 
 def plain_loss(output: list[torch.Tensor] | torch.Tensor, batch: Batch) -> torch.Tensor:
     """Weighted sum over scales of `dice_cross_entropy`, each scale with its own labels.
 
-    `output`: logits (B, C, d, h, w), or a list of them, finest scale first; `batch["labels"]` (B, D, H, W) int64.
+    `output`: logits (B, C, d, h, w), or a list of them, finest scale first; `batch["labels"]` (B, D, H, W) int64;
+    voxels where `batch["keep"]`, if there is one, is 0 do not count.
     """
     scales = [output] if isinstance(output, torch.Tensor) else output
-    losses = [dice_cross_entropy(s, downsampled(batch["labels"], s.shape[2:])) for s in scales]
+    losses = [_at_scale(s, batch) for s in scales]
     weights = deep_supervision_weights(len(losses))
     return sum((w * loss for w, loss in zip(weights, losses, strict=True)), torch.zeros((), device=losses[0].device))
+
+
+def _at_scale(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    shape = logits.shape[2:]
+    return dice_cross_entropy(logits, downsampled(batch["labels"], shape), coarser_keep(kept(batch), shape))

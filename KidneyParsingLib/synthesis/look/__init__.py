@@ -1,0 +1,1 @@
+"""From tissues to HU: contrast phase, texture, scanner, artifacts."""

@@ -1,0 +1,1 @@
+"""Kidneys with what enters and leaves them."""

@@ -1,0 +1,1 @@
+"""Made scans with their truth: geometry, test split, contact sheets."""

@@ -1,0 +1,1 @@
+"""The patient around the kidneys."""

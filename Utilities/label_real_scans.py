@@ -1,0 +1,91 @@
+"""Makes the folder of real scans that training mixes in, from CTs and their reference masks.
+
+    python Utilities/label_real_scans.py REAL_CT_FOLDER OUT
+
+A CT NAME.nii.gz takes part if NAME_ref.nii.gz lies beside it or in Testing/references (1 kidney, 3 artery, 4 vein, 6
+cyst, 255 unknown). References show neither ureters nor the vessels beyond some slices; there the voxels around what the
+released model finds, and the great vessels' course, become 255, at which no loss looks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from KidneyParsingLib.anatomy import structure
+from KidneyParsingLib.inference.api import segment
+
+UNKNOWN = 255
+URETER = structure("ureter").label
+VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
+REFERENCES = Path(__file__).parents[1] / "Testing" / "references"
+# Around what the model finds, and around the projected great vessels, voxels.
+NEAR, COURSE = 2, 12
+
+
+def reference_of(image: Path) -> Path | None:
+    """The mask of a CT, beside it or among ours."""
+    name = image.name.replace(".nii.gz", "_ref.nii.gz")
+    return next((folder / name for folder in (image.parent, REFERENCES) if (folder / name).is_file()), None)
+
+
+def completed(reference: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """The reference (z, y, x) with 255 where it is silent on vessels and ureters that may be there.
+
+    `found` holds the structure labels that the model finds.
+    """
+    labels = reference.copy()
+    unknown = ndimage.binary_dilation(found == URETER)
+    for vessel in VESSELS:
+        shown = reference == vessel
+        silent = ~_between_first_and_last(shown)[:, None, None]
+        course = ndimage.binary_dilation(shown.any(0), iterations=COURSE)
+        unknown |= silent & (ndimage.binary_dilation(found == vessel, iterations=NEAR) | course)
+    labels[unknown & (labels == 0)] = UNKNOWN
+    return labels
+
+
+def _between_first_and_last(mask: np.ndarray) -> np.ndarray:
+    """Which slices lie between the first and the last that show the mask."""
+    slices = np.flatnonzero(mask.any((1, 2)))
+    between = np.zeros(len(mask), bool)
+    if len(slices):
+        between[slices[0] : slices[-1] + 1] = True
+    return between
+
+
+def write_case(image: Path, reference: Path, out: Path) -> None:
+    """One CT and its completed labels, laid out as `kidneyparsing synthesize` does."""
+    mask = sitk.ReadImage(str(reference))
+    labels = completed(sitk.GetArrayFromImage(mask), segment(image).structure_labels())
+    result = sitk.GetImageFromArray(labels)
+    result.CopyInformation(mask)
+    name = image.name.removesuffix(".nii.gz")
+    sitk.WriteImage(result, str(out / "labelsTr" / f"{name}.nii.gz"))
+    shutil.copyfile(image, out / "imagesTr" / f"{name}_0000.nii.gz")
+    print(name, f"{(labels == UNKNOWN).mean():.1%} unknown", flush=True)
+
+
+def main() -> None:
+    """Label every CT that has a reference; with --only the named ones."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("real", type=Path)
+    arguments.add_argument("out", type=Path)
+    arguments.add_argument("--only", nargs="+", metavar="NAME")
+    given = arguments.parse_args()
+    for folder in ("imagesTr", "labelsTr"):
+        (given.out / folder).mkdir(parents=True, exist_ok=True)
+    images = [p for p in sorted(given.real.glob("*.nii.gz")) if not p.name.endswith("_ref.nii.gz")]
+    for image in images:
+        reference = reference_of(image)
+        if reference and (not given.only or image.name.removesuffix(".nii.gz") in given.only):
+            write_case(image, reference, given.out)
+
+
+if __name__ == "__main__":
+    main()
