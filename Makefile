@@ -18,8 +18,8 @@ test: $(READY)
 weights: $(READY)
 	@test -n "$(SPL)" -a -n "$(KIDNEYS)" -a -n "$(REAL)" || \
 		{ echo "make weights needs SPL=, KIDNEYS= and REAL= folders (docs/training.md)"; exit 2; }
-	@mkdir -p $(RUNS)
-	PATH="$(abspath $(VENV))/bin:$$PATH" sh Utilities/train_weights.sh $(SPL) $(KIDNEYS) $(REAL) $(RUNS)
+	@mkdir -p "$(RUNS)"
+	PATH="$(abspath $(VENV))/bin:$$PATH" sh Utilities/train_weights.sh "$(SPL)" "$(KIDNEYS)" "$(REAL)" "$(RUNS)"
 
 $(READY): pyproject.toml Utilities/setup.sh
 	@sh Utilities/setup.sh $(VENV)

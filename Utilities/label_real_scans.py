@@ -40,7 +40,7 @@ def completed(reference: np.ndarray, found: np.ndarray) -> np.ndarray:
     `found` holds the structure labels that the model finds.
     """
     labels = reference.copy()
-    unknown = ndimage.binary_dilation(found == URETER)
+    unknown = ndimage.binary_dilation(found == URETER, iterations=NEAR)
     for vessel in VESSELS:
         shown = reference == vessel
         silent = ~_between_first_and_last(shown)[:, None, None]
@@ -60,14 +60,19 @@ def _between_first_and_last(mask: np.ndarray) -> np.ndarray:
 
 
 def write_case(image: Path, reference: Path, out: Path) -> None:
-    """One CT and its completed labels, laid out as `kidneyparsing synthesize` does."""
+    """One CT and its completed labels, laid out as `kidneyparsing synthesize` does.
+
+    Labels that exist stay: the model that they were made with may be another by now.
+    """
+    name = image.name.removesuffix(".nii.gz")
+    if (out / "labelsTr" / f"{name}.nii.gz").exists():
+        return
     mask = sitk.ReadImage(str(reference))
     labels = completed(sitk.GetArrayFromImage(mask), segment(image).structure_labels())
     result = sitk.GetImageFromArray(labels)
     result.CopyInformation(mask)
-    name = image.name.removesuffix(".nii.gz")
-    sitk.WriteImage(result, str(out / "labelsTr" / f"{name}.nii.gz"))
     shutil.copyfile(image, out / "imagesTr" / f"{name}_0000.nii.gz")
+    sitk.WriteImage(result, str(out / "labelsTr" / f"{name}.nii.gz"))
     print(name, f"{(labels == UNKNOWN).mean():.1%} unknown", flush=True)
 
 

@@ -12,6 +12,7 @@ kidneyparsing synthesize "$runs/anatomies" --anatomies --n "${ANATOMIES:-200}" -
 python Utilities/label_real_scans.py "$real" "$runs/real"
 kidneyparsing train --model locator --data anatomies "$runs/anatomies" --resume -o "$runs/locator" --release "$weights"
 # First on made CT alone, then gently with the real scans among it (docs/experiments.md says why).
-kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net" --release "$weights"
+mkdir -p "$runs/made_only"
+kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net" --release "$runs/made_only"
 kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net_real" --release "$weights" \
-    --init "$weights/ba_net-small.safetensors" --mix "$runs/real" --share 0.35 --rate 0.0004 --steps 800
+    --init "$runs/made_only/ba_net-small.safetensors" --mix "$runs/real" --share 0.35 --rate 0.0004 --steps 800

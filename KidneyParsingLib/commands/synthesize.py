@@ -40,9 +40,11 @@ def run_synthesize(arguments: argparse.Namespace) -> int:
     The atlas cases that are held out for the test split are not used.
     """
     from ..synthesis.anatomy_builder import Atlases
+    from ..synthesis.scans.split import check_training_seeds
 
     atlases = Atlases(arguments.spl, arguments.kidneys, held_out=False)
     seeds = range(arguments.seed, arguments.seed + arguments.n)
+    check_training_seeds(seeds)
     (_make_anatomies if arguments.anatomies else _make_scans)(arguments, atlases, seeds)
     return 0
 
@@ -57,10 +59,8 @@ def _make_folder(folder: Path) -> None:
 
 
 def _make_anatomies(arguments: argparse.Namespace, atlases: Atlases, seeds: range) -> None:
-    from ..synthesis.scans.split import check_training_seeds
     from ..synthesis.store import anatomy_path, fill_store
 
-    check_training_seeds(seeds)
     _make_folder(arguments.out)
     fill_store(arguments.out, atlases, seeds, done=lambda seed: print(anatomy_path(arguments.out, seed)))
 

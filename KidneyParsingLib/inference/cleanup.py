@@ -31,6 +31,8 @@ _REGROWTH_MM = 4.0
 _GAP_MM = 12.0
 # Between waves of urine a ureter is empty and hardly seen.
 _URETER_GAP_MM = 24.0
+# A score that no other class can fall below.
+_IMPOSSIBLE = -1e3
 _VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 _URETER = structure("ureter").label
 
@@ -57,6 +59,13 @@ def suppress_implausible(
     ureter = labels == _URETER
     implausible |= ureter & ~_touching(_within(ureter, _URETER_GAP_MM / 2, grid), near_kidney)
     scores[0][implausible] = scores.max(0)[implausible] + 1.0
+
+
+def exclude_other_organs(scores: np.ndarray, label_of_class: np.ndarray, others: np.ndarray) -> None:
+    """Takes kidney and lesions away from scores (C, z, y, x) where `others` (z, y, x; bool) surely is liver or spleen,
+    in place."""
+    organ = np.isin(label_of_class, _ORGAN)
+    scores[organ] = np.where(others, _IMPOSSIBLE, scores[organ])
 
 
 def _in_boxes(boxes: Sequence[Box], grid: Grid) -> np.ndarray:

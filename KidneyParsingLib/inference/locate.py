@@ -29,6 +29,9 @@ _MAX_EXTENT_MM = np.array([260.0, 220.0, 280.0])
 _BESIDE_SPINE_MM = (15.0, 140.0)
 _KIDNEY = LOCATOR_CLASSES.index("kidney")
 _SPINE = LOCATOR_CLASSES.index("spine")
+_NEIGHBOURS = tuple(LOCATOR_CLASSES.index(name) for name in ("liver", "spleen"))
+# Liver and spleen are taken from the kidneys only where there is hardly a doubt.
+_SURE = 0.9
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,27 @@ class LocatedKidney:
     ml: float
 
 
+@dataclass(frozen=True)
+class Location:
+    """What the locator found: kidneys, the midline, and where on its `grid` (z, y, x) other organs are for sure."""
+
+    kidneys: list[LocatedKidney]
+    midline: Midline
+    others: np.ndarray
+    grid: Grid
+
+
 def right_of_midline(grid: Grid, midline: Midline) -> np.ndarray:
     """Mask (z, 1, x), to be broadcast, of a grid's voxels on the patient's right of the midline."""
     z = grid.origin[2] + grid.spacing[0] * np.arange(grid.size[0])
     x = grid.origin[0] + grid.spacing[2] * np.arange(grid.size[2])
     return (x[None, :] < midline.at(z)[:, None])[:, None, :]
+
+
+def location_of(scores: np.ndarray, hu: np.ndarray, grid: Grid) -> Location:
+    """What the locator's scores (C, z, y, x) on its grid say; `hu` (z, y, x) is what it saw."""
+    midline = find_midline(scores.argmax(0), hu, grid)
+    return Location(find_kidneys(scores, hu, grid, midline), midline, other_organs(scores), grid)
 
 
 def find_midline(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> Midline:
@@ -75,6 +94,19 @@ def find_midline(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> Midline:
     return Midline(grid.origin[2] + grid.spacing[0] * heights, grid.origin[0] + grid.spacing[2] * smooth)
 
 
+def probabilities(scores: np.ndarray) -> np.ndarray:
+    """Softmax of scores (C, z, y, x)."""
+    exponent = np.exp(scores - scores.max(0))
+    return exponent / exponent.sum(0)
+
+
+def other_organs(scores: np.ndarray) -> np.ndarray:
+    """Where (z, y, x; float32 0 or 1, to be interpolated) the locator's grid surely shows liver or spleen, a voxel
+    inside their surface, from its scores (C, z, y, x)."""
+    neighbours = probabilities(scores)[list(_NEIGHBOURS)].sum(0)
+    return ndimage.binary_erosion(neighbours > _SURE).astype(np.float32)
+
+
 def find_kidneys(logits: np.ndarray, hu: np.ndarray, grid: Grid, midline: Midline) -> list[LocatedKidney]:
     """At most one kidney a side: the most credible pair (or single one) of the plausible components.
 
@@ -82,8 +114,7 @@ def find_kidneys(logits: np.ndarray, hu: np.ndarray, grid: Grid, midline: Midlin
     contrast) makes a component too large to be one; so components are parted by erosion, and looked for at several
     thresholds.
     """
-    exponent = np.exp(logits - logits.max(0))
-    probability = exponent[_KIDNEY] / exponent.sum(0)
+    probability = probabilities(logits)[_KIDNEY]
     found = [k for threshold in _THRESHOLDS for k in _components(probability, threshold, hu, grid, midline)]
     sides = [[None, *(k for k in found if k.side == side)] for side in (RIGHT, LEFT)]
     return [kidney for kidney in max(product(*sides), key=_credibility) if kidney is not None]

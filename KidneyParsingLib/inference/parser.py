@@ -9,10 +9,10 @@ from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
 from ..volumes.geometry import voxel_ml
 from ..volumes.volume import LabelMap, Volume
-from .cleanup import keep_plausible, suppress_implausible
+from .cleanup import exclude_other_organs, keep_plausible, suppress_implausible
 from .grid import Box, Grid, bounds, labels_on_volume, on_grid, shifted_affine
 from .growing import finished
-from .locate import LocatedKidney, Midline, find_kidneys, find_midline
+from .locate import LocatedKidney, Location, Midline, location_of
 from .maps import label_of_class, scores_of
 from .models import load
 from .network_input import network_grid, network_input
@@ -52,13 +52,16 @@ class KidneyParser:
     def parse(self, volume: Volume, progress: Progress = silent) -> LabelMap:
         """Segments of a CT on its own grid. A CT without kidneys gives a label map without segments and a note."""
         progress(0.0, "Locating the kidneys")
-        kidneys, midline = self._locate(volume)
+        location = self._locate(volume)
+        kidneys, midline = location.kidneys, location.midline
         boxes, gate, notes = self._regions(volume, kidneys, midline)
         if not boxes:
             progress(1.0, "Done")
             return LabelMap(np.zeros(volume.array.shape, np.uint8), volume.affine, (), (NO_KIDNEY,))
         scores, grid = self._scores(volume, boxes, gate, progress)
         progress(0.8, "Bringing the result to the CT's grid")
+        others = on_grid(location.others, location.grid, grid) > 0.5
+        exclude_other_organs(scores, label_of_class(self.config), others)
         suppress_implausible(scores, label_of_class(self.config), grid, midline, [k.box for k in kidneys])
         labels, window = labels_on_volume(scores, grid, volume)
         progress(0.9, "Cleaning up")
@@ -67,13 +70,11 @@ class KidneyParser:
         progress(1.0, "Done")
         return result
 
-    def _locate(self, volume: Volume) -> tuple[list[LocatedKidney], Midline]:
+    def _locate(self, volume: Volume) -> Location:
         locator = self.networks[LOCATOR]
         grid = network_grid(volume, locator.config)
         hu = network_input(volume, grid, locator.config)
-        scores = scores_of(locator.maps(hu, self.device), locator.config)
-        midline = find_midline(scores.argmax(0), hu, grid)
-        return find_kidneys(scores, hu, grid, midline), midline
+        return location_of(scores_of(locator.maps(hu, self.device), locator.config), hu, grid)
 
     def _regions(
         self, volume: Volume, kidneys: list[LocatedKidney], midline: Midline

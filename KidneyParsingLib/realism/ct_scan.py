@@ -15,7 +15,6 @@ from ..volumes.volume import Volume
 # The grid of the small released networks, and the in-plane grid on which noise is compared.
 COMMON_MM = 2.0
 NOISE_MM = 1.5
-IGNORED = 255
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,7 @@ def _class_lookup(classes: tuple[str, ...]) -> np.ndarray:
     return np.array(class_of_label(classes), np.uint8)[structure_lookup()]
 
 
-@lru_cache(maxsize=192)
+@lru_cache(maxsize=48)
 def _cached(path: Path) -> tuple[np.ndarray, float]:
     return load_anatomy(path)
 

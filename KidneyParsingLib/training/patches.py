@@ -26,7 +26,7 @@ class PatchSamples(Dataset):
     """`length` samples of a network's patch size from scans that are stored on its grid.
 
     A sample is "image" (1, D, H, W) float32 as the network gets it, "labels" (D, H, W) int64 class indices, and the
-    schema's extra maps; for scans with `IGNORED` voxels also "keep" (D, H, W) float32, 0 there and else 1. It depends
+    schema's extra maps; if any scan has `IGNORED` voxels also "keep" (D, H, W) float32, 0 there and else 1. It depends
     on `seed` and its index alone. Each scan is as likely as another; the patch's middle is drawn by the schema, but
     patches do not leave the scan where it is large enough.
     """
@@ -47,6 +47,7 @@ class PatchSamples(Dataset):
         self.length = length
         self.seed = seed
         self.lookup = class_lookup(config.classes)
+        self.has_unknown = any(not _is_all_known(case) for case in self.cases)
 
     def __len__(self) -> int:
         return self.length
@@ -61,11 +62,11 @@ class PatchSamples(Dataset):
         image, target = augmented_crop(hu, labels, center, self.config.patch, self.augmentation, rng, case.spacing)
         sample = as_sample(image, self.lookup[target], self.config, self.schema, rng)
         keep = (target != IGNORED).float()
-        return sample if self._all_known(case) else sample | {"keep": keep * sample.get("keep", 1.0)}
+        return sample | {"keep": keep * sample.get("keep", 1.0)} if self.has_unknown else sample
 
-    @staticmethod
-    def _all_known(case: StoredCase) -> bool:
-        return sum(case.voxels) == int(np.prod(case.labels.shape))
+
+def _is_all_known(case: StoredCase) -> bool:
+    return sum(case.voxels) == int(np.prod(case.labels.shape))
 
 
 def class_lookup(classes: tuple[str, ...]) -> torch.Tensor:

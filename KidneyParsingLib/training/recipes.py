@@ -28,6 +28,9 @@ LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
     "tu_net": lambda config: tu_net_loss,
 }
 
+# Those that leave out the voxels which a batch's "keep" says do not count.
+LOSSES_WITH_UNKNOWN = ("plain", "ba_net", "kid_net")
+
 # BA-Net: crop, rotate, scale, flip, noise, elastic deformation; the paper gives no amounts, we take nnU-Net's.
 _STRONG = Augmentation(rotate_degrees=30.0, scale=(0.7, 1.4), flip_axes=(0, 1, 2), elastic_mm=4.0, noise_hu=30.0)
 # What keeps a patient a patient: turned less, mirrored right and left only.

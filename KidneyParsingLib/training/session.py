@@ -28,7 +28,7 @@ from .distributed import gathered, local_device, rank
 from .mixture import Mixture
 from .patches import PatchSamples
 from .plan import PLATEAU, POLY, TrainingPlan
-from .recipes import LOSSES, REAL_SCANS, RECIPES
+from .recipes import LOSSES, LOSSES_WITH_UNKNOWN, REAL_SCANS, RECIPES
 from .schemas import SCHEMAS, Schema
 from .splits import k_fold
 from .trainer import Trainer
@@ -124,6 +124,7 @@ def _real_samples(session: Session, network_config: NetworkConfig, length: int, 
     """Patches of the real scans to mix in, in their own order."""
     cases = find_cases("ours", session.mixed)
     stored = _stored(cases, network_config, session.scans or session.output / "scans", show)
+    require_unknown_allowed(session.model)
     return PatchSamples(stored, network_config, SCHEMAS["kidneys"], REAL_SCANS, length, session.seed + 1)
 
 
@@ -133,6 +134,8 @@ def _on_cases(session: Session, show: Progress) -> Trainer:
     stored = _stored(cases, wanted, session.scans or session.output / "scans", show)
     training, held_out = _split(stored, session)
     fitted = with_statistics(wanted, training) if session.size == "paper" else wanted
+    if session.mixed:
+        raise InputError("Real scans are mixed into made anatomies only; leave --mix out, or give --data anatomies.")
     plan = session.plan() if held_out else without_validation(session.plan())
     recipe = RECIPES[session.model]
     samples = PatchSamples(
@@ -143,6 +146,8 @@ def _on_cases(session: Session, show: Progress) -> Trainer:
         plan.steps * plan.batch,
         session.seed,
     )
+    if samples.has_unknown:
+        require_unknown_allowed(session.model)
     validation = CaseValidation(held_out, fitted, local_device(session.device)) if plan.validate_every else None
     return _trainer(session, fitted, plan, samples, validation, show)
 
@@ -171,6 +176,15 @@ def _trainer(
     if session.initial:
         load_initial(network, session.initial)
     return Trainer(network, loss, samples, plan, session.output, network_config.to_json(), validation, show)
+
+
+def require_unknown_allowed(model: str) -> None:
+    """Raises InputError if the model's loss cannot leave out voxels whose label nobody knows."""
+    if RECIPES[model].loss not in LOSSES_WITH_UNKNOWN:
+        raise InputError(
+            f"The loss of {model} looks at all voxels, and these labels hold 255 (unknown); train ba_net, plain_unet, "
+            "res_unet, kid_net or the locator on them."
+        )
 
 
 def load_initial(network: nn.Module, path: Path) -> None:

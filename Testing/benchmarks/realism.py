@@ -24,7 +24,7 @@ from KidneyParsingLib.realism.shapes import Values, kidney_shapes, tube_shapes, 
 from KidneyParsingLib.realism.verdict import LEAST_SCANS, Row, markdown
 from KidneyParsingLib.synthesis.anatomy_builder import Atlases, make_anatomy
 from KidneyParsingLib.synthesis.look.appearance import PHASES
-from KidneyParsingLib.synthesis.scans.scan import ScanPlan, make_scan
+from KidneyParsingLib.synthesis.scans.scan import ScanPlan, scan_of
 from KidneyParsingLib.synthesis.tissues import structure_lookup
 from KidneyParsingLib.volumes.reading import read_ct
 from KidneyParsingLib.volumes.writing import read_structure_labels
@@ -55,9 +55,10 @@ def real_scans(folder: Path, phases: dict[str, str]) -> list[CtScan]:
 
 def made_scan(atlases: Atlases, plan: ScanPlan) -> tuple[ScanMeasures, Values]:
     """Measures of one made scan, and the sizes of its anatomy."""
-    volume, truth = make_scan(atlases, plan)
+    rng = np.random.default_rng(plan.seed)
+    tissues = make_anatomy(atlases, rng, plan.anatomy_mm)
+    volume, truth = scan_of(tissues, plan, rng)
     found = measure(upright_scan(f"made {plan.seed}", plan.phase or "", volume, truth.structure_labels()))
-    tissues = make_anatomy(atlases, np.random.default_rng(plan.seed), plan.anatomy_mm)
     labels, spacing = structure_lookup()[tissues], (plan.anatomy_mm,) * 3
     return found, kidney_shapes(labels, spacing) | vessel_shapes(labels, spacing) | tube_shapes(labels, spacing[0])
 

@@ -25,7 +25,14 @@ from KidneyParsingLib.synthesis.renal.branching import (
 from KidneyParsingLib.synthesis.renal.collecting_system import grow_collecting_systems
 from KidneyParsingLib.synthesis.renal.kidneys import place_kidney, vary_shape
 from KidneyParsingLib.synthesis.renal.landmarks import CenterLine, Landmarks
-from KidneyParsingLib.synthesis.renal.lesions import CYST, TUMOR, add_tumor, equivalent_diameter_mm, paint_lesions
+from KidneyParsingLib.synthesis.renal.lesions import (
+    CYST,
+    TUMOR,
+    add_tumor,
+    equivalent_diameter_mm,
+    paint_lesions,
+    with_lesions,
+)
 from KidneyParsingLib.synthesis.renal.parenchyma import Kidney
 from KidneyParsingLib.synthesis.renal.renal_arteries import grow_arteries
 from KidneyParsingLib.synthesis.renal.renal_tree import paint_trees
@@ -363,3 +370,13 @@ def test_kidneys_of_a_whole_patient_hang_together(shared_data: Path) -> None:
         mask = np.isin(tissues, kinds)
         labels = cc3d.connected_components(mask, connectivity=26)
         assert np.bincount(labels[mask]).max() > 0.97 * mask.sum()
+
+
+def test_a_polycystic_kidney_grows_no_further_than_its_cysts() -> None:
+    """Fifty cysts of 30 mm in a kidney of 60 mm reach at most a diameter beyond it, however many they are."""
+    axes = np.ogrid[tuple(slice(-16, 17) for _ in range(3))]
+    kidney = (sum(axis**2 for axis in axes) < 15**2).astype(np.uint8)
+    plan = replace(NO_LESIONS, cysts_mm=(30.0,) * 50, polycystic=True)
+    shape = with_lesions(kidney, plan, 2.0, np.random.default_rng(3))
+    assert max(shape.shape) <= 33 + 2 * 25 and (shape == 3).sum() > 1000
+    assert kidney.max() == 1  # the shape that was given stays as it is

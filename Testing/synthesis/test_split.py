@@ -15,9 +15,9 @@ import SimpleITK as sitk
 
 from KidneyParsingLib.anatomy import segment, structure
 from KidneyParsingLib.errors import InputError
-from KidneyParsingLib.synthesis import scan
 from KidneyParsingLib.synthesis.anatomy_builder import Atlases
 from KidneyParsingLib.synthesis.look.appearance import PHASES
+from KidneyParsingLib.synthesis.scans import scan
 from KidneyParsingLib.synthesis.scans.contact_sheet import (
     CAPTION_PIXELS,
     PANEL_PIXELS,

@@ -10,8 +10,11 @@ import pytest
 import tiny_scans
 import torch
 
+from KidneyParsingLib.errors import InputError
 from KidneyParsingLib.networks.ba_net import BANetOutput
+from KidneyParsingLib.networks.checkpoint import save_network
 from KidneyParsingLib.networks.configs import NetworkConfig, config
+from KidneyParsingLib.networks.registry import build
 from KidneyParsingLib.synthesis.samples import MadeSamples
 from KidneyParsingLib.synthesis.tissues import Tissue
 from KidneyParsingLib.training.augmentation import NONE
@@ -24,6 +27,7 @@ from KidneyParsingLib.training.mixture import Mixture
 from KidneyParsingLib.training.patches import PatchSamples
 from KidneyParsingLib.training.restyle import rephased, with_pasted_lesion
 from KidneyParsingLib.training.schemas import SCHEMAS
+from KidneyParsingLib.training.session import Session, load_initial, make_trainer, require_unknown_allowed
 
 PATCH = (16, 16, 16)
 
@@ -164,3 +168,29 @@ def test_painting_later_gives_the_same_sample(tmp_path: Path) -> None:
         torch.testing.assert_close(finished["image"][row], now[index]["image"])
         assert torch.equal(finished["labels"][row], now[index]["labels"])
     assert (finished["image"][2] == 7).all()
+
+
+@pytest.mark.parametrize("model", ["boundary_stream", "tu_net", "sc_unet"])
+def test_a_loss_that_looks_at_all_voxels_refuses_unknown_ones(model: str) -> None:
+    with pytest.raises(InputError, match="unknown"):
+        require_unknown_allowed(model)
+    require_unknown_allowed("ba_net")
+    require_unknown_allowed("kid_net")
+
+
+def test_real_scans_are_mixed_into_made_anatomies_only(tmp_path: Path) -> None:
+    tiny_scans.ours(tmp_path)
+    session = Session("ba_net", "tiny", "ours", tmp_path, tmp_path / "run", fold=None, mixed=tmp_path)
+    with pytest.raises(InputError, match="--mix"):
+        make_trainer(session)
+
+
+def test_a_run_starts_from_given_weights_and_refuses_another_network_s(tmp_path: Path) -> None:
+    small, other = (build(config(name, "tiny")) for name in ("plain_unet", "kid_net"))
+    save_network(tmp_path / "w.safetensors", small, config("plain_unet", "tiny"))
+    fresh = build(config("plain_unet", "tiny"))
+    load_initial(fresh, tmp_path / "w.safetensors")
+    expected = {name: value.half().float() for name, value in small.state_dict().items()}
+    assert all(torch.equal(value, expected[name]) for name, value in fresh.state_dict().items())
+    with pytest.raises(InputError, match="another network"):
+        load_initial(other, tmp_path / "w.safetensors")

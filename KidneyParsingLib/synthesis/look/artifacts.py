@@ -30,6 +30,7 @@ class Artifacts:
 
 
 def draw_artifacts(rng: np.random.Generator) -> Artifacts:
+    """The artifacts of one scan; most have few."""
     return Artifacts(
         hardening=float(rng.beta(1, 2) * 3),
         metal=float(rng.uniform(0.3, 1.5)),

@@ -78,6 +78,7 @@ class VeinHU:
 
 
 def draw_tumor_kind(rng: np.random.Generator) -> TumorKind:
+    """A kind of `TUMOR_KINDS`, by their shares."""
     shares = np.array([kind.share for kind in TUMOR_KINDS])
     return TUMOR_KINDS[rng.choice(len(TUMOR_KINDS), p=shares / shares.sum())]
 

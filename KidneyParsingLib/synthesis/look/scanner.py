@@ -36,6 +36,7 @@ class Scanner:
 
 
 def draw_scanner(rng: np.random.Generator) -> Scanner:
+    """The settings of one scan."""
     sharpness = float(rng.beta(1.3, 1.8))
     slice_mm = float(
         rng.choice((0.6, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0), p=(0.06, 0.16, 0.1, 0.13, 0.1, 0.17, 0.06, 0.22))

@@ -31,10 +31,12 @@ class Texture:
 
 
 def no_texture() -> Texture:
+    """Every tissue even."""
     return Texture(np.zeros((NUM_TISSUES, 4)))
 
 
 def draw_texture(rng: np.random.Generator, mean_hu: np.ndarray, phase: str, tumor: TumorKind) -> Texture:
+    """The texture of one patient's tissues, whose mean HU (NUM_TISSUES,) are given."""
     amplitudes = np.zeros((NUM_TISSUES, 4))
     amplitudes[:, :2] = texture_table() * rng.uniform(0.4, 1.5) * np.exp(rng.normal(0, 0.2, (NUM_TISSUES, 1)))
     enhanced = np.clip((mean_hu[Tissue.TUMOR] - 35) / 100, 0.15, 1.2)

@@ -28,6 +28,7 @@ class CollectingSystem:
 
     @property
     def tubes(self) -> tuple[Tube, ...]:
+        """Funnel and calyces."""
         return (self.funnel, *self.calyces)
 
 

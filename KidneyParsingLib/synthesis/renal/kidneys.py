@@ -19,6 +19,8 @@ from .variants import KidneyPlan
 _KEPT = (Tissue.BONE, Tissue.MARROW, Tissue.DISC, Tissue.ARTERY, Tissue.VEIN, Tissue.AIR, Tissue.SKIN, Tissue.PLAQUE,
          Tissue.METAL, Tissue.TABLE)  # fmt: skip
 _MOST_READ = 12
+# Less parenchyma than this, cut off by the canvas or by bone, is no kidney.
+_LEAST_MM3 = 10_000
 _MEDIAL_MM = 8.0
 # How far lesions and kidneys dent the muscles of the back.
 _DENT_MM = (8.0, 16.0)
@@ -80,13 +82,15 @@ def place_kidney(
     corner = np.round(center - middle).astype(int)
     corner += _shift(tissues, solid[rng.permutation(len(solid))[:3000]] + corner, side, spacing)
     corner, kidney = _within(shape, corner, tissues.shape, round(4 / spacing))
-    if (kidney == KIDNEY).sum() * spacing**3 < 10_000:
+    if (kidney == KIDNEY).sum() * spacing**3 < _LEAST_MM3:
         return None
     local = tissues[tuple(slice(c, c + n) for c, n in zip(corner, kidney.shape, strict=True))]
     table = np.ones(NUM_TISSUES, bool)
     table[list(_KEPT)] = False
     free = table[local] & ~_behind_wall(local, np.where(kidney > KIDNEY, *_DENT_MM) / spacing)
     kidney = np.where(_largest((kidney > 0) & free), kidney, 0).astype(np.uint8)
+    if (kidney == KIDNEY).sum() * spacing**3 < _LEAST_MM3:
+        return None
     make_room(tissues, (kidney > 0) & free, corner, plan.fat_mm, spacing, rng)
     result = set_parenchyma(local, kidney, free, corner, outward, side, plan, spacing, rng)
     paint_lesions(local, np.where(result.solid, kidney, 0), plan.lesions, spacing, rng)

@@ -36,13 +36,14 @@ def _add_ball(
 ) -> np.ndarray:  # fmt: skip
     """An uneven ball whose centre lies `level` radii outside of the kidney's surface (negative: inside)."""
     radius = diameter_mm / 2 / spacing
-    shape = np.pad(shape, int(np.ceil(radius * max(0.2, 1 + level)) + 1))
     center = _center_near_surface(shape, level * radius, rng)
     reach = int(np.ceil(radius * 1.6)) + 1
-    low = np.maximum(np.round(center).astype(int) - reach, 0)
-    high = np.minimum(low + 2 * reach + 1, shape.shape)
-    window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    squares = [(np.arange(a, b) - c) ** 2 for a, b, c in zip(low, high, center, strict=True)]
+    low = np.round(center).astype(int) - reach
+    before = np.maximum(0, -low)
+    after = np.maximum(0, low + 2 * reach + 1 - np.array(shape.shape))
+    shape, low, center = np.pad(shape, list(zip(before, after, strict=True))), low + before, center + before
+    window = tuple(slice(a, a + 2 * reach + 1) for a in low)
+    squares = [(np.arange(w.start, w.stop) - c) ** 2 for w, c in zip(window, center, strict=True)]
     distance = np.sqrt(squares[0][:, None, None] + squares[1][:, None] + squares[2])
     uneven = 1 + unevenness * smooth_noise(distance.shape, max(2.0, 0.8 * radius), rng)
     ball = (distance < radius * uneven) & (shape[window] != TUMOR if value == CYST else True)

@@ -167,7 +167,8 @@ def _draw_pyramids(
     for _ in range(2):  # moves the bases to the middles of the parts of the surface that are nearest to them
         nearest = cKDTree(bases).query(candidates)[1]
         bases = np.stack([candidates[nearest == i].mean(0) for i in range(len(bases))])
-        bases = candidates[cKDTree(candidates).query(bases)[1]]
+        # Two middles may snap to one candidate.
+        bases = np.unique(candidates[cKDTree(candidates).query(bases)[1]], axis=0)
     tips = hollow[cKDTree(hollow).query(bases)[1]]
     length = np.linalg.norm(tips - bases, axis=1, keepdims=True) * spacing
     return bases, bases + (tips - bases) * np.minimum(1, _LONGEST_PYRAMID_MM / np.maximum(length, 1e-6))

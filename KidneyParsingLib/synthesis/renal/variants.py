@@ -98,6 +98,7 @@ class KidneyPlan:
 
     @property
     def is_present(self) -> bool:
+        """Whether there is a kidney on this side."""
         return self.state not in ("absent", "removed")
 
 

@@ -10,6 +10,7 @@ from ..tissues import Tissue
 from .bowel_loops import BOWEL, Contents, colon_filling, draw_contents, paint_loop, small_filling
 from .great_vessels import GreatVessels
 from .scene import Scene
+from .trunk_marks import KidneyPlace
 from .tubes import curve
 
 _MAX_LOOPS = 60
@@ -112,8 +113,13 @@ def _lay_colon(scene: Scene, room: np.ndarray, open_cells: np.ndarray, contents:
         return
     cells = np.array(targets) / scene.grid.factor
     cells = cells[(cells[:, 0] > -8) & (cells[:, 0] < scene.grid.shape[0])]
-    snapped = [deep[((deep - cell) ** 2 @ np.array([2.0, 1, 1])).argmin()] for cell in cells]
-    kept = [p for i, p in enumerate(snapped) if not i or np.abs(p - snapped[i - 1]).max() > 2]
+    kept: list[np.ndarray] = []
+    for cell in cells:
+        point = deep[((deep - cell) ** 2 @ np.array([2.0, 1, 1])).argmin()]
+        if not kept or np.abs(point - kept[-1]).max() > 2:
+            kept.append(point)
+    if not kept:
+        return
     path = curve((np.array(kept) + 0.5) * scene.grid.factor - 0.5, max(1.0, scene.voxels(3)))
     radii = _haustra(len(path), wide, rng)
     fillings = [colon_filling(contents, rng) for _ in range(rng.integers(9, 16))]
@@ -138,7 +144,7 @@ def _colon_targets(scene: Scene) -> list[np.ndarray]:
     belly = float(marks.front.mean()) - mm * rng.uniform(70, 100) * scene.habitus.belly
     sag = rng.uniform(0, 70)
 
-    def by(kidney: object, z: float, y: float, x: float) -> np.ndarray:
+    def by(kidney: KidneyPlace, z: float, y: float, x: float) -> np.ndarray:
         return np.array([z, kidney.center[1] + mm * y, kidney.center[2] + mm * x])
 
     ascending = [by(right, right.low[0] - mm * up, -rng.uniform(15, 40), -rng.uniform(8, 26)) for up in (75, 50, 25, 0)]

@@ -9,14 +9,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Habitus:
-    """Build of one patient. `adiposity` runs from 0 (very lean) to 1 (obese); all ranges are our choice.
+    """Build of one patient, from very lean to obese; all ranges are our choice.
 
     `belly` stretches what lies before the great vessels, `perirenal_mm` is fat kept around the kidneys, `muscle` shifts
     muscle surfaces (0.1 is about 1 mm), `streaks` is the share of fat in muscle, `bowel_fill` the share of the
     peritoneal cavity that small bowel takes.
     """
 
-    adiposity: float
     subcutaneous_mm: float
     wall_mm: float
     belly: float
@@ -31,7 +30,6 @@ def draw_habitus(rng: np.random.Generator) -> Habitus:
     fat = float(rng.beta(1.3, 1.5))
     visceral = float(np.clip(fat + rng.normal(0, 0.2), 0, 1))
     return Habitus(
-        adiposity=fat,
         subcutaneous_mm=3 + rng.uniform(1, 6) + 45 * fat**1.4 * rng.uniform(0.5, 1.3),
         wall_mm=rng.uniform(4, 11),
         belly=1.05 + visceral * rng.uniform(0.1, 0.65),

@@ -1,0 +1,60 @@
+"""Where is parsed below the kidneys, and what the locator forbids, on grids drawn by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from KidneyParsingLib.anatomy import LEFT, RIGHT
+from KidneyParsingLib.inference.cleanup import exclude_other_organs
+from KidneyParsingLib.inference.grid import Box, Grid
+from KidneyParsingLib.inference.locate import LOCATOR_CLASSES, LocatedKidney, Midline, location_of, other_organs
+from KidneyParsingLib.inference.regions import roi_box, ureter_box
+
+GRID = Grid(np.array([-118.0, -98.0, 2.0]), (4.0, 4.0, 4.0), (40, 50, 60))
+MIDLINE = Midline(np.array([0.0, 300.0]), np.array([5.0, 5.0]))
+
+
+def kidney(side: str, low_z: float) -> LocatedKidney:
+    x = -60.0 if side == RIGHT else 20.0
+    return LocatedKidney(side, Box(np.array([x, 10.0, low_z]), np.array([x + 50, 60.0, low_z + 110])), 150.0)
+
+
+def test_the_ureters_column_hangs_on_the_kidneys_boxes_and_reaches_the_pelvis() -> None:
+    """Ureters leave the boxes 40 mm below each kidney; from the higher one on down the column takes over."""
+    kidneys = [kidney(RIGHT, 300.0), kidney(LEFT, 330.0)]
+    column = ureter_box(kidneys, MIDLINE)
+    boxes = [roi_box(k, MIDLINE) for k in kidneys]
+    assert all(column.high[2] > box.low[2] for box in boxes)
+    assert column.low[2] < 300 - 200
+    assert (column.low[0] + column.high[0]) / 2 == pytest.approx(5.0)
+    assert column.low[1] < 35 < column.high[1]
+
+
+def a_scan(**organs: tuple[slice, slice, slice]) -> np.ndarray:
+    scores = np.full((len(LOCATOR_CLASSES), *GRID.size), -5.0, np.float32)
+    scores[0] = 0
+    for name, window in organs.items():
+        scores[(LOCATOR_CLASSES.index(name), *window)] = 10
+    return scores
+
+
+def test_other_organs_are_liver_and_spleen_without_their_surface() -> None:
+    """A spleen of 10 x 10 x 10 voxels leaves 8 x 8 x 8; a kidney is none of them."""
+    scores = a_scan(spleen=np.s_[10:20, 10:20, 40:50], kidney=np.s_[10:20, 25:35, 40:50])
+    others = other_organs(scores)
+    assert others.sum() == 8**3 and others[11:19, 11:19, 41:49].all()
+    location = location_of(scores, np.full(GRID.size, 40.0), GRID)
+    assert np.array_equal(location.others, others) and len(location.kidneys) == 1
+
+
+def test_kidney_and_lesions_give_way_to_other_organs_and_vessels_stay() -> None:
+    """Classes background, artery, kidney, tumor: within the spleen kidney and tumor cannot win any more."""
+    scores = np.zeros((4, 4, 4, 4), np.float32)
+    scores[2:] = 5
+    scores[1, 0, 0, 0] = 3
+    others = np.zeros((4, 4, 4), bool)
+    others[:2] = True
+    exclude_other_organs(scores, np.array([0, 3, 1, 2]), others)
+    winner = scores.argmax(0)
+    assert winner[0, 0, 0] == 1 and (winner[:2] < 2).all() and (winner[2:] == 2).all()
