@@ -24,7 +24,11 @@ def add_segment_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--model", metavar="NAME", default=DEFAULT_MODEL, help=f"network (default {DEFAULT_MODEL})")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     parser.add_argument("--structures", metavar="A,B", help="keep only these, for example kidney,tumor")
-    parser.add_argument("--tta", action="store_true", help="average with the mirrored copy: takes about twice as long")
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="average with the mirrored copy (twice as long); not for models that tell artery from vein",
+    )
     parser.add_argument("--render", metavar="PNG", help="also write a picture of the result in 3D")
     parser.add_argument("--json-progress", action="store_true", help="progress and result as JSON lines on stdout")
     parser.set_defaults(run=run_segment)

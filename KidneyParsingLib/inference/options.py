@@ -13,7 +13,8 @@ DEFAULT_MODEL = "ba_net"
 @dataclass(frozen=True)
 class Options:
     """`model` is a name of `kidneyparsing models`; `device` auto, cpu, cuda, cuda:N or mps; `structures` those to keep
-    (None: all of the model); `tta` averages with the mirrored copy (slower)."""
+    (None: all of the model); `tta` averages with the mirrored copy (slower; without effect on
+    models that tell artery from vein, which a mirror image would confuse)."""
 
     model: str = DEFAULT_MODEL
     device: str = "auto"

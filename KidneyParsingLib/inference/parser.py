@@ -132,7 +132,9 @@ class KidneyParser:
         return total / np.maximum(count, 1), count > 0
 
     def _mirrors(self) -> tuple[tuple[int, ...], ...]:
-        if not (self.options.tta or self.system.mirrored):
+        # In a mirror image the aorta lies where the cava should.
+        tells_vessels = {"artery", "vein"} <= set(self.config.classes)
+        if tells_vessels or not (self.options.tta or self.system.mirrored):
             return PLAIN
         return ALL_AXES if self.system.all_axes else LEFT_RIGHT
 

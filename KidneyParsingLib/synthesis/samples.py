@@ -77,6 +77,8 @@ class MadeSamples(Dataset):
         self.schema = schema
         self.paint_later = paint_later and not config.median  # the filter is no GPU's
         self.is_locator = "spine" in config.classes
+        # The aorta lies left of the cava: often that alone tells them apart. Liver and spleen have sides too.
+        self.may_mirror = {"spine", "artery", "vein"}.isdisjoint(config.classes)
         self.lookup = torch.from_numpy(locator_lookup() if self.is_locator else _class_lookup(config.classes))
 
     def __len__(self) -> int:
@@ -149,8 +151,9 @@ class MadeSamples(Dataset):
     def _turn(self, rng: np.random.Generator) -> np.ndarray:
         angles = rng.normal(0, 4 if self.is_locator else 9, 3)
         scale = rng.uniform(0.8, 1.2) * rng.uniform(0.93, 1.07, 3)
-        flip = np.ones(3) if self.is_locator else np.where(rng.random(3) < (0.0, 0.0, 0.5), -1, 1)
-        return rotation(angles) * (flip / scale)
+        if self.may_mirror and rng.random() < 0.5:
+            scale = scale * (1, 1, -1)
+        return rotation(angles) / scale
 
 
 @dataclass(frozen=True)

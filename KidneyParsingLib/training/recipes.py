@@ -45,7 +45,6 @@ REAL_SCANS = Augmentation(
     scale=(0.8, 1.25),
     elastic_mm=4.0,
     turned=0.9,
-    flip_axes=(2,),
     contrast=0.15,
     brightness_hu=10.0,
     gamma=0.25,

@@ -157,3 +157,10 @@ def test_mirror_images_are_averaged_when_asked_for_or_when_the_system_always_doe
     stub = Stub(TU_NET, whole_and_tumor(0.9, 0.9))
     parsed(system("a", **how), {"a": stub}, tta)
     assert stub.mirrors == {mirrors}
+
+
+def test_what_tells_artery_from_vein_is_never_shown_a_mirror_image(parsed: Callable) -> None:
+    """There the aorta would lie where the cava should."""
+    stub = Stub(BA_NET, kidney_with(0.9))
+    parsed(system("a"), {"a": stub}, tta=True)
+    assert stub.mirrors == {PLAIN}

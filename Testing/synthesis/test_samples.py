@@ -142,3 +142,21 @@ def test_samples_come_again_for_the_same_seed_and_index(anatomies: Path) -> None
 def test_grids_that_cannot_be_painted_are_refused_with_the_way_out(entry: tuple[str, str], anatomies: Path) -> None:
     with pytest.raises(InputError, match="--data ours"):
         MadeSamples(anatomies, config(*entry), 1)
+
+
+@pytest.mark.parametrize(("model", "mirrors"), [("ba_net", False), ("tu_net", True)])
+def test_patients_are_mirrored_only_where_sides_do_not_matter(model: str, mirrors: bool, anatomies: Path) -> None:
+    """A patch over the whole body, kidney's cube in its right half: mirrored, it comes to lie in the left one."""
+    tissues = np.full((32, 32, 32), Tissue.FAT, np.uint8)
+    tissues[8:24, 8:24, 4:12] = Tissue.CORTEX
+    np.savez_compressed(anatomies / "anatomy_00001.npz", tissues=tissues, spacing=np.float32(SPACING_MM))
+    network = replace(of(model), patch=(32, 32, 32))
+    samples = MadeSamples(anatomies, network, 24, schema=Plan((("any", 1.0),)))
+    sides = {_side(samples[i]) for i in range(24)} - {0}
+    assert (sides == {-1, 1}) == mirrors
+
+
+def _side(sample: dict[str, torch.Tensor]) -> int:
+    """-1 or 1: the half (low or high x) in which most of the foreground lies; 0 where there is none."""
+    columns = (sample["labels"] > 0).nonzero()[:, 2].float()
+    return 0 if not len(columns) else (1 if columns.mean() > 15.5 else -1)
