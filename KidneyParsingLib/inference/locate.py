@@ -22,6 +22,12 @@ _MIN_KIDNEY_HU = 20.0
 _USUAL_LEVEL_MM = 50.0
 _LEVEL_PRICE_ML_PER_MM = 2.0
 _FULL_EVIDENCE_ML = 120.0
+# Kidneys' centres lie about this far below the middle of liver and spleen; further off than the second number costs,
+# but not so much that a kidney in the pelvis would not be taken where there is no other.
+_BELOW_LIVER_MM = 40.0
+_LEVEL_FREE_MM = 100.0
+_MOST_LEVEL_PRICE_ML = 80.0
+_SURE_LIVER_ML = 150.0
 # A component with more than this share on its smaller side crosses the midline (horseshoe kidney) and is cut there.
 CROSSING_SHARE = 0.2
 # A kidney, however large its tumor, is no longer than this (x, y, z) and its centre is this far beside the spine, mm.
@@ -117,16 +123,38 @@ def find_kidneys(logits: np.ndarray, hu: np.ndarray, grid: Grid, midline: Midlin
     probability = probabilities(logits)[_KIDNEY]
     found = [k for threshold in _THRESHOLDS for k in _components(probability, threshold, hu, grid, midline)]
     sides = [[None, *(k for k in found if k.side == side)] for side in (RIGHT, LEFT)]
-    return [kidney for kidney in max(product(*sides), key=_credibility) if kidney is not None]
+    level = _usual_level(logits.argmax(0), grid)
+    pair = max(product(*sides), key=lambda pair: _credibility(pair, level))
+    return [kidney for kidney in pair if kidney is not None]
 
 
-def _credibility(pair: tuple[LocatedKidney | None, LocatedKidney | None]) -> float:
-    """Evidence in ml, up to that of a usual kidney each, less a price for kidneys at different levels."""
-    evidence = sum(min(kidney.ml, _FULL_EVIDENCE_ML) for kidney in pair if kidney)
+def _usual_level(labels: np.ndarray, grid: Grid) -> float | None:
+    """The height (LPS mm) at which kidneys usually lie, below the middle of liver and spleen; None where these are
+    hardly seen."""
+    slices = np.isin(labels, _NEIGHBOURS).sum((1, 2))
+    if slices.sum() * np.prod(grid.spacing) < _SURE_LIVER_ML * 1000:
+        return None
+    return float(
+        grid.origin[2] + grid.spacing[0] * np.average(np.arange(len(slices)), weights=slices) - _BELOW_LIVER_MM
+    )
+
+
+def _credibility(pair: tuple[LocatedKidney | None, LocatedKidney | None], level: float | None) -> float:
+    """Evidence in ml, up to that of a usual kidney each, less a price for kidneys far from the usual level and at
+    different ones."""
+    evidence = sum(min(kidney.ml, _FULL_EVIDENCE_ML) - _level_price(kidney, level) for kidney in pair if kidney)
     if None in pair:
         return evidence
     apart = abs(pair[0].box.center[2] - pair[1].box.center[2])
     return evidence - _LEVEL_PRICE_ML_PER_MM * max(0.0, apart - _USUAL_LEVEL_MM)
+
+
+def _level_price(kidney: LocatedKidney, level: float | None) -> float:
+    """In ml; always less than the kidney's evidence."""
+    if level is None:
+        return 0.0
+    off = abs(float(kidney.box.center[2]) - level) - _LEVEL_FREE_MM
+    return min(max(0.0, off), _MOST_LEVEL_PRICE_ML, 0.9 * kidney.ml)
 
 
 def _components(

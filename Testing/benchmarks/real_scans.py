@@ -17,6 +17,7 @@ from pathlib import Path
 import cc3d
 import numpy as np
 import SimpleITK as sitk
+from contour_sheet import write_contours
 from scipy import ndimage
 
 from KidneyParsingLib.anatomy import structure
@@ -87,12 +88,14 @@ def scans(folder: Path) -> list[tuple[Path, Path]]:
     return [(p, r if r.is_file() else REFERENCES / r.name) for p, r in zip(images, beside, strict=True)]
 
 
-def line(parser: KidneyParser, image: Path, reference: Path) -> str:
-    """One scan's row."""
+def line(parser: KidneyParser, image: Path, reference: Path, pictures: Path | None) -> str:
+    """One scan's row; its picture goes to the folder `pictures`."""
     volume = read_ct(image)
     started = time.perf_counter()
     labels = parser.parse(volume).structure_labels()
     seconds = time.perf_counter() - started
+    if pictures:
+        write_contours(volume, labels, pictures / f"{parser.options.model}_{image.name.removesuffix('.nii.gz')}.png")
     ml = voxel_ml(volume.affine)
     spacing = tuple(float(np.linalg.norm(volume.affine[:3, axis])) for axis in (2, 1, 0))
     if reference.is_file():
@@ -108,13 +111,14 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--real", type=Path, required=True)
     arguments.add_argument("--models", nargs="+", default=[DEFAULT_MODEL])
+    arguments.add_argument("--pictures", type=Path, help="folder for a picture of each scan")
     given = arguments.parse_args()
     print("| model | scan | kidney | artery | vein | missed kidneys | false kidney, ml | called tumor, ml | seconds |")
     print("|---|---|---|---|---|---|---|---|---|")
     for model in given.models:
         parser = KidneyParser(Options(model=model))
         for image, reference in scans(given.real):
-            print(line(parser, image, reference), flush=True)
+            print(line(parser, image, reference, given.pictures), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,14 @@ import pytest
 from KidneyParsingLib.anatomy import LEFT, RIGHT
 from KidneyParsingLib.inference.cleanup import exclude_other_organs
 from KidneyParsingLib.inference.grid import Box, Grid
-from KidneyParsingLib.inference.locate import LOCATOR_CLASSES, LocatedKidney, Midline, location_of, other_organs
+from KidneyParsingLib.inference.locate import (
+    LOCATOR_CLASSES,
+    LocatedKidney,
+    Midline,
+    find_kidneys,
+    location_of,
+    other_organs,
+)
 from KidneyParsingLib.inference.regions import roi_box, ureter_box
 
 GRID = Grid(np.array([-118.0, -98.0, 2.0]), (4.0, 4.0, 4.0), (40, 50, 60))
@@ -58,3 +65,20 @@ def test_kidney_and_lesions_give_way_to_other_organs_and_vessels_stay() -> None:
     exclude_other_organs(scores, np.array([0, 3, 1, 2]), others)
     winner = scores.argmax(0)
     assert winner[0, 0, 0] == 1 and (winner[:2] < 2).all() and (winner[2:] == 2).all()
+
+
+def test_a_pelvic_mass_is_no_kidney_where_there_is_one_below_the_liver() -> None:
+    """Liver at the top of a tall scan; a kidney beside its lower end and a larger mass 240 mm further down. Alone, what
+    lies in the pelvis is taken: kidneys may lie there."""
+    tall = Grid(GRID.origin, GRID.spacing, (110, 50, 60))
+    scores = np.full((len(LOCATOR_CLASSES), *tall.size), -5.0, np.float32)
+    scores[0] = 0
+    liver, organ = LOCATOR_CLASSES.index("liver"), LOCATOR_CLASSES.index("kidney")
+    scores[(liver, *np.s_[90:108, 10:30, 2:20])] = 10
+    scores[(organ, *np.s_[12:32, 20:38, 8:22])] = 10
+    hu = np.full(tall.size, 40.0)
+    (pelvic,) = find_kidneys(scores, hu, tall, MIDLINE)
+    assert pelvic.box.center[2] < 120
+    scores[(organ, *np.s_[76:92, 20:32, 8:20])] = 11
+    (usual,) = find_kidneys(scores, hu, tall, MIDLINE)
+    assert usual.box.center[2] > 300
