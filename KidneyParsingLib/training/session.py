@@ -122,9 +122,9 @@ def _on_anatomies(session: Session, show: Progress) -> Trainer:
 
 def _real_samples(session: Session, network_config: NetworkConfig, length: int, show: Progress) -> PatchSamples:
     """Patches of the real scans to mix in, in their own order."""
+    require_unknown_allowed(session.model)
     cases = find_cases("ours", session.mixed)
     stored = _stored(cases, network_config, session.scans or session.output / "scans", show)
-    require_unknown_allowed(session.model)
     return PatchSamples(stored, network_config, SCHEMAS["kidneys"], REAL_SCANS, length, session.seed + 1)
 
 

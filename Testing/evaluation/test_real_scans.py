@@ -1,0 +1,61 @@
+"""How real scans are scored and labelled for training, on masks drawn by hand."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "Testing" / "benchmarks"), str(ROOT / "Utilities")]
+
+from label_real_scans import UNKNOWN, completed  # noqa: E402
+from real_scans import false_ml, kidneys_missed, near_reference, vessel_dice  # noqa: E402
+
+SPACING = (3.0, 1.0, 1.0)
+SHAPE = (10, 60, 60)
+
+
+def a_vessel(first: int, last: int, row: int = 30) -> np.ndarray:
+    """A square tube of 4 x 4 voxels in slices `first` to `last`."""
+    mask = np.zeros(SHAPE, bool)
+    mask[first : last + 1, row : row + 4, 28:32] = True
+    return mask
+
+
+def test_vessels_are_scored_where_the_reference_shows_them() -> None:
+    """The prediction goes on above the reference, and a far one lies 20 mm beside it: neither counts."""
+    truth = a_vessel(2, 5)
+    everywhere = np.ones(SHAPE, bool)
+    assert vessel_dice(a_vessel(0, 9) | a_vessel(3, 4, row=52), truth, everywhere, SPACING) == 1.0
+    assert near_reference(truth, SPACING).any((1, 2)).tolist() == [2 <= z <= 5 for z in range(10)]
+    shifted = vessel_dice(a_vessel(2, 5, row=32), truth, everywhere, SPACING)
+    assert shifted == pytest.approx(0.5)
+
+
+def test_missed_and_false_kidneys() -> None:
+    """Two kidneys of 1000 voxels; one is found by a twentieth only, and 125 voxels lie apart from both."""
+    truth = np.zeros((20, 40, 40), bool)
+    truth[5:15, 5:15, 5:15] = truth[5:15, 5:15, 25:35] = True
+    predicted = np.zeros_like(truth)
+    predicted[5:15, 5:15, 5:15] = True
+    predicted[5:10, 5:10, 25:27] = True
+    predicted[0:5, 30:35, 0:5] = True
+    assert kidneys_missed(predicted, truth, 500) == 1
+    assert false_ml(predicted, truth, 0.01) == pytest.approx(1.25)
+
+
+def test_references_are_unknown_where_they_are_silent() -> None:
+    """Aorta drawn in slices 2 to 5, found in all; a ureter found anywhere. Kidney stays kidney."""
+    reference = a_vessel(2, 5).astype(np.uint8) * 3
+    reference[4, 5:10, 5:10] = 1
+    found = a_vessel(0, 9).astype(np.uint8) * 3
+    found[4, 5:7, 5:7] = 5
+    found[7, 50, 50] = 5
+    labels = completed(reference, found)
+    assert (labels[8][a_vessel(8, 8)[8]] == UNKNOWN).all()
+    assert (labels[3, 20:, 20:] == UNKNOWN).sum() == 0 and (labels[4, 5:10, 5:10] == 1).all()
+    assert labels[7, 50, 50] == labels[7, 50, 51] == UNKNOWN and labels[7, 50, 55] == 0
