@@ -33,6 +33,12 @@ def _input_and_output(config: NetworkConfig) -> tuple:
     return config.classes, config.activation, config.spacing_mm, config.resize, config.median
 
 
+def _inside(boxes: list[Box], volume: Volume) -> list[Box]:
+    """The boxes' parts within a volume; those that lie beyond it are left out."""
+    parts = [box.within(bounds(volume)) for box in boxes]
+    return [part for part in parts if (part.high > part.low).all()]
+
+
 class KidneyParser:
     """Holds the loaded networks of one system; `parse` may be called for any number of CTs.
 
@@ -58,7 +64,8 @@ class KidneyParser:
         if not boxes:
             progress(1.0, "Done")
             return LabelMap(np.zeros(volume.array.shape, np.uint8), volume.affine, (), (NO_KIDNEY,))
-        scores, grid = self._scores(volume, boxes, gate, progress)
+        column = ureter_box(kidneys, midline) if kidneys and "ureter" in self.config.classes else None
+        scores, grid = self._scores(volume, boxes, column, gate, progress)
         progress(0.8, "Bringing the result to the CT's grid")
         others = on_grid(location.others, location.grid, grid) > 0.5
         exclude_other_organs(scores, label_of_class(self.config), others)
@@ -81,8 +88,6 @@ class KidneyParser:
     ) -> tuple[list[Box], tuple[np.ndarray, Grid] | None, tuple[str, ...]]:
         """Boxes to parse, the finder's mask with its grid if the system multiplies by it, and notes for the user."""
         located = [roi_box(kidney, midline) for kidney in kidneys]
-        if kidneys and self._wants_tubes():
-            located.append(ureter_box(kidneys, midline))
         if self.system.finder == LOCATOR:
             return located, None, ()
         finder = self.networks[self.system.finder]
@@ -97,20 +102,25 @@ class KidneyParser:
         return patch_boxes(parts, grid, self.config.patch, network_grid(volume, self.config).spacing), None, ()
 
     def _wants_tubes(self) -> bool:
-        """Whether anything is asked for that goes on below the kidneys' boxes; only models of ureters look there."""
+        """Whether anything is asked for that goes on below the kidneys' boxes."""
         wanted = self.options.structures
-        return "ureter" in self.config.classes and (
-            wanted is None or not {"artery", "vein", "ureter"}.isdisjoint(wanted)
-        )
+        return wanted is None or not {"artery", "vein", "ureter"}.isdisjoint(wanted)
 
     def _scores(
-        self, volume: Volume, boxes: list[Box], gate: tuple[np.ndarray, Grid] | None, progress: Progress
+        self,
+        volume: Volume,
+        boxes: list[Box],
+        column: Box | None,
+        gate: tuple[np.ndarray, Grid] | None,
+        progress: Progress,
     ) -> tuple[np.ndarray, Grid]:
-        """Scores (C, z, y, x) over all boxes on one grid; beyond them the background is sure."""
-        boxes = [box for box in (box.within(bounds(volume)) for box in boxes) if (box.high > box.low).all()]
-        union = Box(np.min([b.low for b in boxes], 0), np.max([b.high for b in boxes], 0))
+        """Scores (C, z, y, x) over all boxes, and the ureters' `column`, on one grid; beyond them the background is
+        sure. The grid is the same if the column is not parsed, so that a kidney does not depend on what else is
+        wanted."""
+        boxes, columns = _inside(boxes, volume), _inside([column] if column else [], volume)
+        union = Box(np.min([b.low for b in boxes + columns], 0), np.max([b.high for b in boxes + columns], 0))
         grid = Grid.over(union, network_grid(volume, self.config).spacing)
-        maps, seen = self._maps(volume, boxes, grid, progress)
+        maps, seen = self._maps(volume, boxes, columns if self._wants_tubes() else [], grid, progress)
         mask = None if gate is None else on_grid(*gate, grid) > 0.5
         # Unlike KiTS19's, a user's patient may have no tumor.
         maps = finished(maps, mask, self.system.growing, certain=False)
@@ -118,17 +128,23 @@ class KidneyParser:
         scores[0][~seen] = _UNSEEN
         return scores, grid
 
-    def _maps(self, volume: Volume, boxes: list[Box], grid: Grid, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-        """Probability maps (outputs, z, y, x), the mean over members and overlapping boxes, and where there are any."""
+    def _maps(
+        self, volume: Volume, boxes: list[Box], columns: list[Box], grid: Grid, progress: Progress
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Probability maps (outputs, z, y, x), the mean over members and overlapping boxes, and where there are any.
+        `columns` fill only what no box has seen."""
         hu = network_input(volume, grid, self.config)
         total = np.zeros((self.config.outputs, *grid.size), np.float32)
         count = np.zeros(grid.size, np.float32)
-        for index, box in enumerate(boxes):
-            progress(0.2 + 0.6 * index / len(boxes), f"Parsing region {index + 1} of {len(boxes)}")
+        regions = [*((box, False) for box in boxes), *((box, True) for box in columns)]
+        for index, (box, only_new) in enumerate(regions):
+            progress(0.2 + 0.6 * index / len(regions), f"Parsing region {index + 1} of {len(regions)}")
             window = grid.window(box, self.config.stride)
+            share = (count[window] == 0).astype(np.float32) if only_new else np.float32(1)
             part = np.ascontiguousarray(hu[window])
-            total[(slice(None), *window)] += sum(m.maps(part, self.device, self._mirrors()) for m in self.members)
-            count[window] += len(self.members)
+            found = sum(member.maps(part, self.device, self._mirrors()) for member in self.members)
+            total[(slice(None), *window)] += found * share
+            count[window] += len(self.members) * share
         return total / np.maximum(count, 1), count > 0
 
     def _mirrors(self) -> tuple[tuple[int, ...], ...]:
