@@ -45,6 +45,7 @@ def run_synthesize(arguments: argparse.Namespace) -> int:
     atlases = Atlases(arguments.spl, arguments.kidneys, held_out=False)
     seeds = range(arguments.seed, arguments.seed + arguments.n)
     check_training_seeds(seeds)
+    _make_folder(arguments.out)
     (_make_anatomies if arguments.anatomies else _make_scans)(arguments, atlases, seeds)
     return 0
 
