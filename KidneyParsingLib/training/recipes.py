@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
 
 from ..errors import InputError
 from ..inference.systems import SYSTEMS, model_of
 from ..networks.configs import CONFIGS, NetworkConfig
 from .augmentation import NONE, Augmentation
-from .losses.ba_net import ba_net_loss
+from .losses.ba_net import ba_net_loss, weighted_ba_net_loss
 from .losses.boundary_stream import boundary_stream_loss
 from .losses.kid_net import KidNetLoss
 from .losses.plain import plain_loss
@@ -17,10 +20,14 @@ from .losses.sc_unet import sc_unet_cross_entropy_loss, sc_unet_loss
 from .losses.tu_net import tu_net_loss
 from .plan import TrainingPlan
 
+# What is small or rare weighs more, or it is never found.
+_CLASS_WEIGHTS = {"tumor": 2.0, "artery": 2.0, "vein": 1.5, "ureter": 5.0, "cyst": 5.0}
+
 # A loss is made for a configuration: Kid-Net's has a weight for every class.
 LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
     "plain": lambda config: plain_loss,
     "ba_net": lambda config: ba_net_loss,
+    "ba_net_weighted": lambda config: partial(weighted_ba_net_loss, class_weights=_class_weights(config)),
     "boundary_stream": lambda config: boundary_stream_loss,
     "sc_unet": lambda config: sc_unet_loss,
     "sc_unet_plain": lambda config: sc_unet_cross_entropy_loss,
@@ -29,7 +36,7 @@ LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
 }
 
 # Those that leave out the voxels which a batch's "keep" says do not count.
-LOSSES_WITH_UNKNOWN = ("plain", "ba_net", "kid_net")
+LOSSES_WITH_UNKNOWN = ("plain", "ba_net", "ba_net_weighted", "kid_net")
 
 # BA-Net: crop, rotate, scale, flip, noise, elastic deformation; the paper gives no amounts, we take nnU-Net's.
 _STRONG = Augmentation(rotate_degrees=30.0, scale=(0.7, 1.4), flip_axes=(0, 1, 2), elastic_mm=4.0, noise_hu=30.0)
@@ -59,15 +66,25 @@ _TINY = TrainingPlan(steps=1000, rate=2e-3)
 _NNUNET = TrainingPlan(steps=250_000, batch=2, rate=0.01, optimizer="sgd", validate_every=2_500)
 
 
+def _class_weights(config: NetworkConfig) -> torch.Tensor:
+    return torch.tensor([_CLASS_WEIGHTS.get(name, 1.0) for name in config.classes])
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """A model's loss (a name in `LOSSES`) and its plans; the paper's configuration has an augmentation of its own."""
+    """A model's loss (a name in `LOSSES`) and its plans; the paper's configuration has an augmentation of its own, and
+    the small one may have a loss of its own."""
 
     loss: str
     paper: TrainingPlan | None
     paper_augmentation: Augmentation = _UPRIGHT
     small: TrainingPlan = _SMALL
     augmentation: Augmentation = _UPRIGHT
+    small_loss: str | None = None
+
+    def loss_of(self, size: str) -> str:
+        """The loss of a configuration."""
+        return self.small_loss or self.loss if size == "small" else self.loss
 
     def plan(self, size: str) -> TrainingPlan:
         """The plan of a configuration: paper, small or tiny."""
@@ -81,7 +98,7 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "locator": Recipe("plain", None, small=TrainingPlan(steps=4600, rate=2e-3)),
     # Section 4.1; T = 1000 epochs.
-    "ba_net": Recipe("ba_net", _NNUNET, _STRONG),
+    "ba_net": Recipe("ba_net", _NNUNET, _STRONG, small_loss="ba_net_weighted"),
     "plain_unet": Recipe("plain", _NNUNET, _STRONG),
     "res_unet": Recipe("plain", _NNUNET, _STRONG),
     # 300 epochs of 168 crops in batches of 8; the paper names no augmentation, flips are what its TTA averages.

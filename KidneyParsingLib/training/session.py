@@ -171,7 +171,7 @@ def _trainer(
     show: Progress,
 ) -> Trainer:
     torch.manual_seed(session.seed)
-    loss = LOSSES[RECIPES[session.model].loss](network_config)
+    loss = LOSSES[RECIPES[session.model].loss_of(session.size)](network_config)
     network = build(network_config)
     if session.initial:
         load_initial(network, session.initial)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from KidneyParsingLib.networks.ba_net import BANetOutput
 from KidneyParsingLib.networks.boundary_stream import BoundaryStreamOutput
 from KidneyParsingLib.networks.sc_unet import SCUNetOutput
 from KidneyParsingLib.training.losses import kid_net
-from KidneyParsingLib.training.losses.ba_net import ba_net_loss, joint_loss
+from KidneyParsingLib.training.losses.ba_net import ba_net_loss, joint_loss, weighted_ba_net_loss
 from KidneyParsingLib.training.losses.boundary_stream import boundary_stream_loss, weighted_edge_cross_entropy
 from KidneyParsingLib.training.losses.common import (
     boundary_labels,
@@ -129,6 +130,29 @@ def test_ba_net_loss_is_the_weighted_sum_over_scales_with_the_boundary_of_each_s
         expected += weight * joint_loss(output.segmentation[scale], target)
         expected += weight * joint_loss(output.boundary[scale], boundary_labels(target))
     assert ba_net_loss(output, {"labels": labels}).item() == pytest.approx(expected.item())
+
+
+def test_weighted_ba_net_loss_changes_the_segmentation_alone_to_nnunets_with_class_weights() -> None:
+    labels, weights = random_batch()["labels"], torch.tensor([1.0, 2.0, 5.0])
+    logits, boundary = noise(2, 3, 4, 6, 8), noise(2, 3, 4, 6, 8, seed=1)
+    even = dice_cross_entropy(logits, labels) - F.cross_entropy(logits, labels)
+    voxels = F.cross_entropy(logits, labels, weight=weights, reduction="sum") / labels.numel()
+    expected = even + voxels + joint_loss(boundary, boundary_labels(labels))
+    loss = weighted_ba_net_loss(BANetOutput([logits], [boundary]), {"labels": labels}, weights)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_small_structure_that_is_not_seen_yet_pulls_harder_than_in_the_papers_loss() -> None:
+    """One voxel in 512 of a class that the network gives probability 0.007."""
+    labels = torch.zeros(1, 8, 8, 8, dtype=torch.int64)
+    labels[0, 4, 4, 4] = 2
+    start = torch.tensor([5.0, 0.0, 0.0]).view(1, 3, 1, 1, 1).expand(1, 3, 8, 8, 8)
+    pulls = []
+    for loss in (ba_net_loss, partial(weighted_ba_net_loss, class_weights=torch.tensor([1.0, 1.0, 5.0]))):
+        logits = start.clone().requires_grad_()
+        loss(BANetOutput([logits], [start]), {"labels": labels}).backward()
+        pulls.append(-logits.grad[0, 2, 4, 4, 4].item())
+    assert pulls[1] > 3 * pulls[0] > 0
 
 
 # nnU-Net's.
@@ -321,6 +345,11 @@ FINE, COARSE, TWO = (2, 3, 4, 6, 8), (2, 3, 2, 3, 4), (2, 2, 4, 6, 8)
 # Outputs as lists of tensors, so that all can be cut and scaled alike; `make` gives what the loss takes.
 CASES = {
     "ba_net": (ba_net_loss, [FINE, COARSE, FINE, COARSE], lambda t: BANetOutput(t[:2], t[2:])),
+    "ba_net weighted": (
+        partial(weighted_ba_net_loss, class_weights=torch.tensor([1.0, 2.0, 5.0])),
+        [FINE, COARSE, FINE, COARSE],
+        lambda t: BANetOutput(t[:2], t[2:]),
+    ),
     "plain": (plain_loss, [FINE, COARSE], list),
     "boundary_stream": (boundary_stream_loss, [TWO, TWO], lambda t: BoundaryStreamOutput(*t)),
     "sc_unet": (sc_unet_loss, [FINE, TWO, TWO], lambda t: SCUNetOutput(*t)),

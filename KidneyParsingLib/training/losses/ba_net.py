@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,6 +21,7 @@ from .common import (
     one_hot,
     soft_dice,
 )
+from .plain import dice_cross_entropy
 
 if TYPE_CHECKING:
     from ...networks.ba_net import BANetOutput
@@ -49,11 +52,26 @@ def ba_net_loss(output: BANetOutput, batch: Batch) -> torch.Tensor:
     `batch["labels"]` (B, D, H, W) int64; voxels where `batch["keep"]`, if there is one, is 0 do not count. The
     boundaries of a coarse scale are those of the labels down-sampled to it.
     """
+    return _over_scales(output, batch, joint_loss)
+
+
+def weighted_ba_net_loss(output: BANetOutput, batch: Batch, class_weights: torch.Tensor) -> torch.Tensor:
+    """`ba_net_loss`, but for the segmentation nnU-Net's Dice and cross-entropy, this one with `class_weights` (C,).
+
+    Not the paper's: its data are kidneys that all have a tumor. Where most patches lack some structure, eq. 2's Dice
+    term has no gradient for it, and its cross-entropy, averaged over classes and voxels, hardly sees a small one.
+    """
+
+    weights = class_weights.to(batch["labels"].device)
+    return _over_scales(output, batch, partial(dice_cross_entropy, class_weights=weights))
+
+
+def _over_scales(output: BANetOutput, batch: Batch, segmentation_loss: Callable[..., torch.Tensor]) -> torch.Tensor:
     losses = []
     for segmentation, boundary in zip(output.segmentation, output.boundary, strict=True):
         target = downsampled(batch["labels"], segmentation.shape[2:])
         keep = coarser_keep(kept(batch), segmentation.shape[2:])
         surfaces = joint_loss(boundary, boundary_labels(target), keep=away_from_unknown(keep))
-        losses.append(joint_loss(segmentation, target, keep=keep) + surfaces)
+        losses.append(segmentation_loss(segmentation, target, keep=keep) + surfaces)
     weights = deep_supervision_weights(len(losses))
     return sum((w * loss for w, loss in zip(weights, losses, strict=True)), torch.zeros((), device=losses[0].device))

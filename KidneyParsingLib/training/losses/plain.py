@@ -17,16 +17,22 @@ from .common import (
 )
 
 
-def dice_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
+def dice_cross_entropy(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    keep: torch.Tensor | None = None,
+    class_weights: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Soft Dice loss over the foreground classes + cross-entropy.
 
     `logits` (B, C, D, H, W), `labels` (B, D, H, W) int64. Dice is smoothed by 1, so that a class which the
     sample lacks has Dice 1 if none of it is predicted. `keep` (B, 1, D, H, W) is 0 where a voxel does not count.
+    `class_weights` (C,) multiply the cross-entropy of each class's voxels; nnU-Net has none.
     """
     logits = logits.float()
     weight = 1 if keep is None else keep
     dice = soft_dice(logits.softmax(1) * weight, one_hot(labels, logits.shape[1]) * weight, smooth=1, epsilon=0)
-    cross_entropy = F.cross_entropy(logits, labels, reduction="none")[:, None]
+    cross_entropy = F.cross_entropy(logits, labels, weight=class_weights, reduction="none")[:, None]
     return 1 - dice[:, 1:].mean() + mean_over(cross_entropy, keep).mean()
 
 
