@@ -14,13 +14,13 @@ from typing import NoReturn
 
 from . import __version__
 from .commands.benchmark import add_benchmark_parser
+from .commands.engine import add_engine_parser
 from .commands.evaluate import add_evaluate_parser
 from .commands.models import add_models_parser
 from .commands.segment import add_segment_parser
 from .commands.synthesize import add_synthesize_parser
 from .commands.train import add_train_parser
-from .engine.failures import is_out_of_memory
-from .errors import Cancelled, InputError, KidneyParsingError, OutOfMemoryError
+from .errors import Cancelled, InputError, KidneyParsingError, OutOfMemoryError, is_out_of_memory
 
 PROGRAM = "kidneyparsing"
 DESCRIPTION = "Kidney, tumor, artery, vein and ureter from CT. Research software, not a medical device."
@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_synthesize_parser(subparsers)
     add_train_parser(subparsers)
     add_benchmark_parser(subparsers)
+    add_engine_parser(subparsers)
     return parser
 
 

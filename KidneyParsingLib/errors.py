@@ -25,3 +25,14 @@ class Cancelled(KidneyParsingError):
     """The user stopped the run; nothing was written."""
 
     exit_code = 130
+
+
+# torch says so in a plain RuntimeError when the main memory, not the GPU's, is full.
+_ALLOCATION_TEXTS = ("can't allocate memory", "not enough memory", "out of memory", "failed to allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: in Python, numpy, torch or on the GPU (judged by name, so torch is not imported)."""
+    if isinstance(error, (MemoryError, OutOfMemoryError)) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _ALLOCATION_TEXTS)

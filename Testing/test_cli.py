@@ -21,7 +21,7 @@ def module(name, **content):
 class Model:
     name, structures = "ba_net", ("kidney",)
 class Parser:
-    def __init__(self, options): pass
+    def __init__(self, options, log=print): pass
     def parse(self, volume, progress):
         from KidneyParsingLib.volumes.volume import LabelMap
         return LabelMap((volume.array > 1000).astype("uint8"), volume.affine)

@@ -146,7 +146,7 @@ class EngineProcess:
     def _takeOfRun(self, reply: Reply) -> None:
         if isinstance(reply, ProgressReply):
             if self._listener and self.state is EngineState.RUNNING:
-                self._listener.onProgress(reply.fraction, reply.phase)
+                self._listener.onProgress(reply.fraction, reply.phase, reply.seconds_left)
         elif isinstance(reply, CancelledReply) or self.state is EngineState.CANCELLING:
             self._endRun(lambda listener: listener.onCancelled())
         elif isinstance(reply, ResultReply):

@@ -19,8 +19,8 @@ class RunListener:
     def onStateChanged(self, state: EngineState) -> None:
         """The engine is in another state now."""
 
-    def onProgress(self, fraction: float, phase: str) -> None:
-        """The run has come this far (0..1)."""
+    def onProgress(self, fraction: float, phase: str, secondsLeft: float | None) -> None:
+        """The run has come this far (0..1) and will take `secondsLeft` more, None while that is not known."""
 
     def onLog(self, text: str) -> None:
         """Text for a log window."""

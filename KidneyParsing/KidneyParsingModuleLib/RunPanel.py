@@ -36,6 +36,7 @@ class RunPanel(RunListener):
         self._onIdleChanged = onIdleChanged
         self._onNewSegmentation = onNewSegmentation
         self._phase = ""
+        self._secondsLeft: float | None = None
         self._startTime = 0.0
         self._clock = qt.QTimer()
         self._clock.setInterval(CLOCK_MSEC)
@@ -55,15 +56,17 @@ class RunPanel(RunListener):
             self._begin()
         elif state is EngineState.CANCELLING:
             self._phase = _("Cancelling")
+            self._secondsLeft = None
             self._showPhase()
         elif state is EngineState.IDLE:
             self._clock.stop()
             self._ui.progressBar.setVisible(False)
         self._onIdleChanged()
 
-    def onProgress(self, fraction: float, phase: str) -> None:
+    def onProgress(self, fraction: float, phase: str, secondsLeft: float | None) -> None:
         """Show how far the run is."""
         self._phase = phase
+        self._secondsLeft = secondsLeft
         self._ui.progressBar.setValue(round(100 * fraction))
         self._showPhase()
 
@@ -90,6 +93,7 @@ class RunPanel(RunListener):
 
     def _begin(self) -> None:
         self._phase = _("Starting")
+        self._secondsLeft = None
         self._startTime = time.monotonic()
         self._ui.logTextBox.clear()
         self._ui.progressBar.setValue(0)
@@ -99,7 +103,10 @@ class RunPanel(RunListener):
 
     def _showPhase(self) -> None:
         elapsed = formatElapsed(time.monotonic() - self._startTime)
-        self._ui.statusLabel.setText(_("{phase}... {elapsed}").format(phase=self._phase, elapsed=elapsed))
+        text = _("{phase}... {elapsed}").format(phase=self._phase, elapsed=elapsed)
+        if self._secondsLeft is not None:
+            text = _("{phase}, about {left} left").format(phase=text, left=formatElapsed(self._secondsLeft))
+        self._ui.statusLabel.setText(text)
 
     def _showVolumes(self, volumes: list[tuple[str, float]]) -> None:
         self._ui.volumesTable.setRowCount(len(volumes))

@@ -72,9 +72,9 @@ class SegmentationRunner:
         """Pass on what the engine says."""
         self._listener.onStateChanged(state)
 
-    def onProgress(self, fraction: float, phase: str) -> None:
+    def onProgress(self, fraction: float, phase: str, secondsLeft: float | None) -> None:
         """Pass on what the engine says."""
-        self._listener.onProgress(fraction, phase)
+        self._listener.onProgress(fraction, phase, secondsLeft)
 
     def onLog(self, text: str) -> None:
         """Pass on what the engine says."""
@@ -106,7 +106,7 @@ class SegmentationRunner:
     def _request(self, options: Options) -> SegmentRequest:
         files = (self._path("ct.nrrd"), self._path("result.seg.nrrd"))
         id = str(next(self._numbers))
-        return SegmentRequest(id, *files, options.model, options.device, options.structures, options.tta)
+        return SegmentRequest.of(id, *files, options)
 
     def _path(self, name: str) -> str:
         return str(Path(self._folder.name) / name)

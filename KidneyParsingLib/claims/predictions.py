@@ -11,14 +11,15 @@ import numpy as np
 import torch
 
 from ..evaluation.regions import KIDNEY_WITH_LESIONS
+from ..inference.backends.torch_backend import TorchBackend
 from ..inference.grid import Grid, on_grid
 from ..inference.growing import finished
 from ..inference.maps import label_of_class, scores_of
-from ..inference.network_pass import ALL_AXES, PLAIN, Mirrors, predict_maps
+from ..inference.network_pass import ALL_AXES, PLAIN, PassPlan, Predictor, View
 from ..inference.regions import largest_components, patch_boxes
 from ..networks.configs import NetworkConfig
+from ..networks.precision import half_type
 from ..training.cases import StoredCase
-from ..training.precision import autocast, half_type
 from .experiment import Arm, Run
 
 # Connected-component post-processing, the same for every arm: parts smaller than this share of the largest go.
@@ -82,19 +83,19 @@ class ArmPredictor:
         outputs = self.trained[self.runs[0].name].config.outputs
         total = np.zeros((outputs, *grid.size), np.float32)
         count = np.zeros(grid.size, np.float32)
-        mirrors = ALL_AXES if self.arm.mirrored else PLAIN
+        views = ALL_AXES if self.arm.mirrored else PLAIN
         for run in self.runs:
             trained, hu = self.trained[run.name], self.case_of(run, name).hu
             for window in windows:
-                total[(slice(None), *window)] += self._predicted(trained, hu[window], mirrors)
+                total[(slice(None), *window)] += self._predicted(trained, hu[window], views)
                 count[window] += 1
         return total / np.maximum(count, 1), count > 0
 
-    def _predicted(self, trained: Trained, hu: np.ndarray, mirrors: Mirrors = PLAIN) -> np.ndarray:
+    def _predicted(self, trained: Trained, hu: np.ndarray, views: tuple[View, ...] = PLAIN) -> np.ndarray:
         """Maps of a part of a scan, in the precision that the network was trained in."""
         part = np.ascontiguousarray(hu, np.float32)
-        with autocast(self.device, half_type(self.device)):
-            return predict_maps(trained.network, trained.config, part, self.device, mirrors)
+        backend = TorchBackend(trained.network, self.device, half_type(self.device))
+        return Predictor(backend, trained.config).maps(part, PassPlan(views))
 
     def _regions(
         self, name: str, grid: Grid, config: NetworkConfig

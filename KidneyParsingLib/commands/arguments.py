@@ -16,7 +16,10 @@ def options_from(arguments: argparse.Namespace) -> Options:
     """The run's options. Raises InputError for a model, device or structure that does not exist."""
     device, structures = _device(arguments.device), _structures(arguments.structures)
     _check_model(arguments.model, structures)
-    return Options(arguments.model, device, structures, arguments.tta)
+    return Options(
+        arguments.model, device, structures, arguments.tta, arguments.quality, arguments.region, arguments.overlap,
+        arguments.backend, review=bool(arguments.review or arguments.uncertainty),
+    )  # fmt: skip
 
 
 def _device(text: str) -> str:

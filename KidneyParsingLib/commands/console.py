@@ -8,7 +8,8 @@ from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..progress import Progress
+from ..progress import Progress, TimeLeft
+from ..training.countdown import duration
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,15 +28,22 @@ class Console(Progress, Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Leave the terminal clean."""
 
+    def log(self, text: str) -> None:
+        """Show a line that users may want to know but need not read."""
+
     def result(self, output: Path, label_map: LabelMap, notes: tuple[str, ...]) -> None:
         """Show the file written, every segment's volume in ml, and the notes."""
 
 
 class TextConsole:
-    """For people: one moving line on stderr if that is a terminal, then a table on stdout and notes on stderr."""
+    """For people: one moving line on stderr if that is a terminal, then a table on stdout and notes on stderr.
 
-    def __init__(self) -> None:
+    `time_left` is off where the phases' names say it already.
+    """
+
+    def __init__(self, time_left: bool = True) -> None:
         self._moving = sys.stderr.isatty()
+        self._time_left = TimeLeft() if time_left else None
 
     def __enter__(self) -> TextConsole:
         return self
@@ -45,7 +53,14 @@ class TextConsole:
 
     def __call__(self, fraction: float, phase: str) -> None:
         """Move the line."""
-        self._show(f"{_CLEAR_LINE}{fraction:4.0%} {phase}")
+        left = self._time_left.seconds(fraction) if self._time_left else None
+        remark = "" if left is None else f", about {duration(left)} left"
+        self._show(f"{_CLEAR_LINE}{fraction:4.0%} {phase}{remark}")
+
+    def log(self, text: str) -> None:
+        """Print the line on stderr."""
+        self._show(_CLEAR_LINE)
+        print(text, file=sys.stderr)
 
     def result(self, output: Path, label_map: LabelMap, notes: tuple[str, ...]) -> None:
         """Print the table: name and ml of every segment."""
@@ -68,6 +83,7 @@ class JsonConsole:
     def __init__(self) -> None:
         self._stdout = sys.stdout
         self._stack = ExitStack()
+        self._time_left = TimeLeft()
 
     def __enter__(self) -> JsonConsole:
         self._stack.enter_context(redirect_stdout(sys.stderr))
@@ -77,8 +93,14 @@ class JsonConsole:
         self._stack.close()
 
     def __call__(self, fraction: float, phase: str) -> None:
-        """Print a line of type `progress`."""
-        self._print(type="progress", fraction=round(fraction, 4), phase=phase)
+        """Print a line of type `progress`; `seconds_left` is null while there is too little to measure."""
+        left = self._time_left.seconds(fraction)
+        rounded = None if left is None else round(left, 1)
+        self._print(type="progress", fraction=round(fraction, 4), phase=phase, seconds_left=rounded)
+
+    def log(self, text: str) -> None:
+        """Print a line of type `log`."""
+        self._print(type="log", text=text)
 
     def result(self, output: Path, label_map: LabelMap, notes: tuple[str, ...]) -> None:
         """Print the line of type `result`."""

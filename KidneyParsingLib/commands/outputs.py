@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import InputError
 
 PICTURE_SUFFIXES = (".png",)
+REVIEW_SUFFIXES = (".json",)
+MAP_SUFFIXES = (".nii.gz", ".nii")
 
 
 def check_output(ct: str, output: str | None) -> Path:
@@ -34,16 +37,33 @@ def check_output(ct: str, output: str | None) -> Path:
     return path
 
 
-def check_picture(picture: str | None) -> Path | None:
-    """The picture's path, or None if none is wanted. Raises InputError if it could not be rendered or written."""
+@dataclass(frozen=True)
+class Extras:
+    """Files that are written besides the segments, None where they are not wanted."""
+
+    picture: Path | None = None
+    review: Path | None = None
+    uncertainty: Path | None = None
+
+
+def check_extras(picture: str | None, review: str | None, uncertainty: str | None) -> Extras:
+    """The paths of these files. Raises InputError if one could not be made or written."""
+    checked = [
+        _checked(path, suffixes)
+        for path, suffixes in ((picture, PICTURE_SUFFIXES), (review, REVIEW_SUFFIXES), (uncertainty, MAP_SUFFIXES))
+    ]
+    if picture is not None and find_spec("slicer") is None:
+        raise InputError("Rendering needs slicer-core; pip install 'KidneyParsingLib[render]' or leave out --render.")
+    return Extras(*checked)
+
+
+def _checked(path: str | None, suffixes: tuple[str, ...]) -> Path | None:
     from ..volumes.writing import check_writable
 
-    if picture is None:
+    if path is None:
         return None
-    check_writable(picture, PICTURE_SUFFIXES)
-    if find_spec("slicer") is None:
-        raise InputError("Rendering needs slicer-core; pip install 'KidneyParsingLib[render]' or leave out --render.")
-    return Path(picture)
+    check_writable(path, suffixes)
+    return Path(path)
 
 
 @contextmanager

@@ -7,10 +7,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..inference.options import DEFAULT_MODEL, Options
+from ..inference.options import AUTO, BACKENDS, DEFAULT_MODEL, QUALITIES, REGIONS, Options
+from ..review import write_places
 from .arguments import options_from
 from .console import Console, JsonConsole, TextConsole
-from .outputs import PICTURE_SUFFIXES, check_output, check_picture, folder_made
+from .outputs import (
+    MAP_SUFFIXES,
+    PICTURE_SUFFIXES,
+    REVIEW_SUFFIXES,
+    Extras,
+    check_extras,
+    check_output,
+    folder_made,
+)
 
 if TYPE_CHECKING:
     from ..volumes.volume import LabelMap, Volume
@@ -27,8 +36,14 @@ def add_segment_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--tta",
         action="store_true",
-        help="average with the mirrored copy (twice as long); not for models that tell artery from vein",
+        help="average with a second look, mirrored or shifted (twice as long)",
     )
+    parser.add_argument("--quality", default="default", choices=QUALITIES, help="speed against care")
+    parser.add_argument("--region", default=AUTO, choices=REGIONS, help="auto: around the kidneys; or the whole scan")
+    parser.add_argument("--overlap", type=float, metavar="SHARE", help="of neighbouring windows, 0 to 0.9")
+    parser.add_argument("--backend", default=AUTO, choices=BACKENDS, help="what computes on a CPU (auto: the fastest)")
+    parser.add_argument("--review", metavar="JSON", help="also write the places that are worth a look")
+    parser.add_argument("--uncertainty", metavar="NIFTI", help="also write each voxel's uncertainty, percent")
     parser.add_argument("--render", metavar="PNG", help="also write a picture of the result in 3D")
     parser.add_argument("--json-progress", action="store_true", help="progress and result as JSON lines on stdout")
     parser.set_defaults(run=run_segment)
@@ -38,34 +53,51 @@ def run_segment(arguments: argparse.Namespace) -> int:
     """Check all that is cheap, then read, parse, and write every result or none."""
     options = options_from(arguments)
     output = check_output(arguments.ct, arguments.output)
-    picture = check_picture(arguments.render)
+    extras = check_extras(arguments.render, arguments.review, arguments.uncertainty)
     console = JsonConsole() if arguments.json_progress else TextConsole()
     with console:
         volume, label_map = _parse(arguments.ct, options, console)
         console(1.0, "writing")
-        _write(volume, label_map, output, picture)
+        _write(volume, label_map, output, extras)
     console.result(output, label_map, tuple(dict.fromkeys((*volume.notes, *label_map.notes))))
     return 0
 
 
 def _parse(ct: str, options: Options, console: Console) -> tuple[Volume, LabelMap]:
+    from ..engine.allocator import keep_freed_memory
     from ..volumes.reading import read_ct
 
+    keep_freed_memory()
     console(0.0, "reading")
     volume = read_ct(ct)
+    console(0.0, "loading the network")
     from ..inference.parser import KidneyParser
 
-    return volume, KidneyParser(options).parse(volume, console)
+    return volume, KidneyParser(options, log=console.log).parse(volume, console)
 
 
-def _write(volume: Volume, label_map: LabelMap, output: Path, picture: Path | None) -> None:
-    from ..volumes.writing import replacing, write_label_map
+def _write(volume: Volume, label_map: LabelMap, output: Path, extras: Extras) -> None:
+    """Everything, or nothing: the extras go to temporary names until the segments are written."""
+    from ..volumes.writing import replacing, write_label_map, write_volume
 
     with ExitStack() as results:
         results.enter_context(folder_made(output.parent))
-        if picture is not None:
+        if extras.picture is not None:
             from ..mrml.render import render_png
 
-            temporary = results.enter_context(replacing(picture, PICTURE_SUFFIXES))
-            render_png(volume, label_map, temporary)
+            render_png(volume, label_map, results.enter_context(replacing(extras.picture, PICTURE_SUFFIXES)))
+        if extras.review is not None:
+            write_places(results.enter_context(replacing(extras.review, REVIEW_SUFFIXES)), label_map.places)
+        if extras.uncertainty is not None:
+            write_volume(label_map.uncertainty or _nothing_uncertain(label_map),
+                         results.enter_context(replacing(extras.uncertainty, MAP_SUFFIXES)))  # fmt: skip
         write_label_map(label_map, output)
+
+
+def _nothing_uncertain(label_map: LabelMap) -> Volume:
+    """The uncertainty of a scan in which no kidney was found: none, on the scan's grid."""
+    import numpy as np
+
+    from ..volumes.volume import Volume
+
+    return Volume(np.zeros(label_map.array.shape, np.int16), label_map.affine)

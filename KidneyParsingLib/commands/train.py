@@ -90,7 +90,7 @@ def _train(name: str, folder: Path, scans: Path, fold: int | None, arguments: ar
         arguments.steps, arguments.batch, arguments.device, scans,
         arguments.mix, arguments.share, arguments.init, arguments.rate,
     )  # fmt: skip
-    with TextConsole() as console:
+    with TextConsole(time_left=False) as console:
         trainer = make_trainer(session, console)
         trainer.run()
     if rank() == 0:

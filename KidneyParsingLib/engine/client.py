@@ -7,6 +7,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,10 +31,14 @@ from .messages import (
     decode,
     encode,
 )
+from .scratch import remove_abandoned
 
 _MAIN = Path(__file__).with_name("__main__.py")
-_CANCEL_SECONDS = 0.5
+# The engine answers a cancel well within this time, or is killed so that the caller waits no longer than half a second.
+_CANCEL_SECONDS = 0.4
+_POLL_SECONDS = 0.05
 _CLOSE_SECONDS = 2.0
+_DEFAULTS = Options()
 _ERRORS = {error.exit_code: error for error in (InputError, OutOfMemoryError)}
 
 
@@ -64,19 +69,31 @@ class EngineClient:
         self.close()
 
     def segment(
-        self, ct: str | Path, output: str | Path, options: Options = Options(), progress: Progress = silent
+        self,
+        ct: str | Path,
+        output: str | Path,
+        options: Options = _DEFAULTS,
+        progress: Progress = silent,
+        threads: int | None = None,
     ) -> ResultReply:
-        """Segment a CT file into a file; starts the engine if need be.
+        """Segment a CT file into a file; starts the engine if need be, which uses `threads` (None: all cores but one).
 
         `progress` is called on this thread and may raise Cancelled. Raises Cancelled, or the KidneyParsingError that
         the engine reports (also when the engine dies).
         """
         self._cancel_requested.clear()
         self._ensure_started()
-        paths = (str(Path(ct).resolve()), str(Path(output).resolve()))
-        id = str(next(self._numbers))
-        self._send(SegmentRequest(id, *paths, options.model, options.device, options.structures, options.tta))
-        return self._wait_for_result(id, progress)
+        id, target = str(next(self._numbers)), Path(output).resolve()
+        self._send(SegmentRequest.of(id, str(Path(ct).resolve()), str(target), options, threads))
+        try:
+            return self._wait_for_result(id, progress)
+        except BaseException:
+            # Also after an error of `progress`, or Ctrl-C: a run whose result nobody awaits must not go on.
+            self._send(CancelRequest(id))
+            raise
+        finally:
+            if self._process is None:
+                remove_abandoned(target.parent)
 
     def cancel(self) -> None:
         """Let the `segment` call that runs now, on another thread, raise Cancelled within about half a second."""
@@ -90,8 +107,10 @@ class EngineClient:
         self._stop(_CLOSE_SECONDS)
 
     def _ensure_started(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            return
+        if self._process is not None:
+            if self._process.poll() is None:
+                return
+            self._stop(0)
         self._replies = queue.Queue()
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         threading.Thread(target=self._read, args=(self._process, self._replies), daemon=True).start()
@@ -108,15 +127,15 @@ class EngineClient:
         replies.put(None)
 
     def _wait_for_result(self, id: str, progress: Progress) -> ResultReply:
-        asked = False
+        deadline = None
         while True:
-            if self._cancel_requested.is_set() and not asked:
+            if deadline is None and self._cancel_requested.is_set():
                 self._send(CancelRequest(id))
-                asked = True
+                deadline = time.monotonic() + _CANCEL_SECONDS
             try:
-                reply = self._replies.get(timeout=_CANCEL_SECONDS if asked else 0.05)
+                reply = self._replies.get(timeout=_seconds_until(deadline))
             except queue.Empty:
-                if asked:
+                if deadline is not None and time.monotonic() >= deadline:
                     # Deep in one long step; the process is cheap to start again.
                     self._stop(0)
                     raise Cancelled("The run was cancelled.") from None
@@ -127,7 +146,10 @@ class EngineClient:
 
     def _take(self, reply: Reply | None, id: str, progress: Progress) -> ResultReply | None:
         if reply is None:
-            raise KidneyParsingError(f"The engine stopped unexpectedly (exit code {self._stop(_CLOSE_SECONDS)}).")
+            code = self._stop(_CLOSE_SECONDS)
+            if self._cancel_requested.is_set():
+                raise Cancelled("The run was cancelled.")
+            raise KidneyParsingError(f"The engine stopped unexpectedly (exit code {code}); run the CT again.")
         if isinstance(reply, ReadyReply):
             self.pid = reply.pid
         elif isinstance(reply, LogReply):
@@ -151,7 +173,9 @@ class EngineClient:
         return None
 
     def _send(self, request: Request) -> None:
-        assert self._process is not None and self._process.stdin is not None
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
         try:
             self._process.stdin.write(encode(request))
             self._process.stdin.flush()
@@ -172,3 +196,7 @@ class EngineClient:
             pass
         process.kill()
         return process.wait()
+
+
+def _seconds_until(deadline: float | None) -> float:
+    return _POLL_SECONDS if deadline is None else max(0.0, deadline - time.monotonic())

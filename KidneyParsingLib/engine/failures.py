@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from ..errors import Cancelled, KidneyParsingError, OutOfMemoryError
+from ..errors import Cancelled, KidneyParsingError, OutOfMemoryError, is_out_of_memory
 from .messages import CancelledReply, ErrorReply, Reply
 
 _OUT_OF_MEMORY = (
     "There is not enough memory for this CT; close other programs, crop the CT to the kidneys or, "
     "on a small GPU, choose the device cpu."
 )
-# torch says so in a plain RuntimeError when the main memory, not the GPU's, is full.
-_ALLOCATION_TEXTS = ("can't allocate memory", "not enough memory", "out of memory", "failed to allocate memory")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: in Python, numpy, torch or on the GPU (judged by name, so torch is not imported)."""
-    if isinstance(error, (MemoryError, OutOfMemoryError)) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _ALLOCATION_TEXTS)
 
 
 def is_expected(error: BaseException) -> bool:

@@ -1,21 +1,23 @@
 """What the engine and its callers say to each other: one JSON object a line, UTF-8.
 
 A caller writes requests to the engine's stdin and reads replies from its stdout. Every object carries the protocol's
-`version` and its `type` (the key in `_TYPES`); the other keys are the fields of the dataclass. Keys that this version
-does not know are ignored, so that fields can be added without a new version.
+`version` and its `type` (the key in `TYPES`); the other keys are the fields of the dataclass. Keys that this version
+does not know are ignored, so that fields can be added without a new version. docs/engine.md describes the conversation.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any
 
 from ..errors import InputError
 from ..inference.options import DEFAULT_MODEL, Options
+from .field_types import FIELD_TYPES, fits
 
 VERSION = 1
+# A place to look at, as in `review.ReviewPlace`: structure, reason, center_ras (mm), ml, score, kind.
+Place = dict[str, Any]
 
 
 class MessageError(InputError):
@@ -28,7 +30,10 @@ class MessageError(InputError):
 
 @dataclass(frozen=True)
 class SegmentRequest:
-    """Segment the CT at path `ct` into the file `output` (.seg.nrrd); `id` names the run in every reply about it."""
+    """Segment the CT at path `ct` into the file `output` (.seg.nrrd); `id` names the run in every reply about it.
+
+    `threads` is how many CPU threads the run may use, None for all cores but one; the other fields are the Options.
+    """
 
     id: str
     ct: str
@@ -37,11 +42,22 @@ class SegmentRequest:
     device: str = "auto"
     structures: tuple[str, ...] | None = None
     tta: bool = False
+    quality: str = "default"
+    region: str = "auto"
+    overlap: float | None = None
+    backend: str = "auto"
+    review: bool = False
+    threads: int | None = None
+
+    @classmethod
+    def of(cls, id: str, ct: str, output: str, options: Options, threads: int | None = None) -> SegmentRequest:
+        """The request for a run with these options."""
+        return cls(id, ct, output, threads=threads, **asdict(options))
 
     @property
     def options(self) -> Options:
-        """The part that decides which network is loaded."""
-        return Options(self.model, self.device, self.structures, self.tta)
+        """The run's options. Raises InputError for one that does not exist."""
+        return Options(**{entry.name: getattr(self, entry.name) for entry in fields(Options)})
 
 
 @dataclass(frozen=True)
@@ -66,11 +82,15 @@ class ReadyReply:
 
 @dataclass(frozen=True)
 class ProgressReply:
-    """Run `id` has done `fraction` (0..1, never falling) and is now in `phase`."""
+    """Run `id` has done `fraction` (0..1, never falling) and is now in `phase`.
+
+    `seconds_left` is how long the run will still take, measured, or None while there is too little to measure.
+    """
 
     id: str
     fraction: float
     phase: str
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,13 +103,18 @@ class LogReply:
 
 @dataclass(frozen=True)
 class ResultReply:
-    """Run `id` wrote `output` in `seconds`; `volumes_ml` is keyed by segment id, `notes` are for the user to read."""
+    """Run `id` wrote `output` in `seconds`; `volumes_ml` is keyed by segment id, `notes` are for the user to read.
+
+    `phases` are the seconds spent in each phase, in their order; `places` those that a user should look at first.
+    """
 
     id: str
     output: str
     volumes_ml: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    phases: dict[str, float] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +136,7 @@ class CancelledReply:
 Request = SegmentRequest | CancelRequest | ShutdownRequest
 Reply = ReadyReply | ProgressReply | LogReply | ResultReply | ErrorReply | CancelledReply
 
-_TYPES: dict[str, type] = {
+TYPES: dict[str, type] = {
     "segment": SegmentRequest,
     "cancel": CancelRequest,
     "shutdown": ShutdownRequest,
@@ -122,13 +147,20 @@ _TYPES: dict[str, type] = {
     "error": ErrorReply,
     "cancelled": CancelledReply,
 }
-_NAMES = {cls: name for name, cls in _TYPES.items()}
+_NAMES = {cls: name for name, cls in TYPES.items()}
 
 
 def encode(message: Request | Reply) -> bytes:
     """The message as one line, newline included. Non-ASCII text is escaped, so that no console codec can break it."""
     record = {"version": VERSION, "type": _NAMES[type(message)], **asdict(message)}
-    return (json.dumps(record) + "\n").encode("ascii")
+    return (json.dumps(record, default=_plain) + "\n").encode("ascii")
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as Python's; raises TypeError for what is no number."""
+    if not hasattr(value, "tolist"):
+        raise TypeError(f"{type(value).__name__} cannot be sent in a message")
+    return value.tolist()
 
 
 def decode(line: bytes | str) -> Request | Reply:
@@ -140,12 +172,15 @@ def decode(line: bytes | str) -> Request | Reply:
             "use the module and the library of the same release.",
             record,
         )
-    cls = _TYPES.get(str(record.get("type")))
+    cls = TYPES.get(str(record.get("type")))
     if cls is None:
-        raise MessageError(
-            f"There is no message type {record.get('type')!r}; known types: {', '.join(_TYPES)}.", record
-        )
+        raise MessageError(f"There is no message type {record.get('type')!r}; known types: {', '.join(TYPES)}.", record)
     return cls(**{entry.name: _value(record, entry) for entry in fields(cls) if _is_given(record, entry)})
+
+
+def is_required(entry: Field) -> bool:
+    """Whether a message without this field is refused."""
+    return entry.default is MISSING and entry.default_factory is MISSING
 
 
 def _record(line: bytes | str) -> dict[str, Any]:
@@ -158,41 +193,15 @@ def _record(line: bytes | str) -> dict[str, Any]:
     return record
 
 
-def _is_given(record: dict[str, Any], entry: Any) -> bool:
-    if entry.name in record:
-        return True
-    if entry.default is MISSING and entry.default_factory is MISSING:
+def _is_given(record: dict[str, Any], entry: Field) -> bool:
+    if entry.name not in record and is_required(entry):
         raise MessageError(f"A {record['type']} message needs the field {entry.name!r}.", record)
-    return False
+    return entry.name in record
 
 
-def _value(record: dict[str, Any], entry: Any) -> Any:
+def _value(record: dict[str, Any], entry: Field) -> Any:
     value = record[entry.name]
-    if not _CHECKS[entry.type](value):
+    if not fits(value, FIELD_TYPES[str(entry.type)]):
         text = f"Field {entry.name!r} of a {record['type']} message must be of type {entry.type}."
         raise MessageError(text, record)
     return tuple(value) if isinstance(value, list) else value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _is_numbers_by_text(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_number(item) for item in value.values())
-
-
-# Keyed by the annotation as it is written above: annotations are strings in this file.
-_CHECKS: dict[str, Callable[[Any], bool]] = {
-    "str": lambda value: isinstance(value, str),
-    "bool": lambda value: isinstance(value, bool),
-    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "float": _is_number,
-    "tuple[str, ...]": _is_texts,
-    "tuple[str, ...] | None": lambda value: value is None or _is_texts(value),
-    "dict[str, float]": _is_numbers_by_text,
-}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import queue
+import signal
 import sys
 import threading
 import traceback
@@ -12,9 +13,14 @@ from collections.abc import Callable
 from typing import BinaryIO, NoReturn
 
 from .. import __version__
+from ..errors import Cancelled, is_out_of_memory
 from ..inference.options import Options
-from .failures import failure_reply, is_expected, is_out_of_memory
+from ..progress import Log
+from .allocator import give_back_memory, keep_freed_memory
+from .failures import failure_reply, is_expected
+from .long_call import LongCall
 from .messages import (
+    CancelledReply,
     CancelRequest,
     ErrorReply,
     LogReply,
@@ -27,25 +33,18 @@ from .messages import (
 )
 from .run import Parser, Run
 from .streams import ReplyStream, take_over_standard_streams
+from .threads import use_threads
 
-ParserFactory = Callable[[Options], Parser]
+# Makes the parser of a run, which may use so many threads (None: all cores but one); later runs may be given it too.
+ParserFactory = Callable[[Options, int | None, Log], Parser]
 
 
-def load_parser(options: Options) -> Parser:
+def load_parser(options: Options, threads: int | None, log: Log) -> Parser:
     """The KidneyParser for these options. Imports torch, hence not before the first run."""
     from ..inference.parser import KidneyParser
 
-    _leave_one_core_free()
-    return KidneyParser(options)
-
-
-def _leave_one_core_free() -> None:
-    """Use one thread less than there are cores, at least one, unless the environment says how many."""
-    import torch
-
-    # A run that holds every core makes Slicer's window stutter, which feels like the freeze this process avoids.
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 2) - 1)))
+    use_threads(threads)
+    return KidneyParser(options, log=log)
 
 
 class Server:
@@ -55,16 +54,21 @@ class Server:
         self._requests = requests
         self._replies = replies
         self._make_parser = make_parser
-        self._loaded: tuple[Options, Parser] | None = None
+        self._loaded: tuple[tuple[Options, int | None], LongCall[Parser]] | None = None
         self._queue: queue.Queue[Run | None] = queue.Queue()
         self._runs: dict[str, Run] = {}
+        self._current = ""
 
     def serve(self) -> NoReturn:
         """Work until told to stop, then end the process."""
         threading.Thread(target=self._read_requests, daemon=True).start()
         self._send(ReadyReply(__version__, os.getpid()))
         while (run := self._queue.get()) is not None:
-            self._carry_out(run)
+            if run.begin():
+                self._carry_out(run)
+            del run
+            gc.collect()
+            give_back_memory()
         self._exit()
 
     def _read_requests(self) -> None:
@@ -82,8 +86,7 @@ class Server:
             self._send(ErrorReply(error.id, str(error), error.exit_code))
             return
         if isinstance(request, SegmentRequest):
-            self._runs[request.id] = Run(request, self._send)
-            self._queue.put(self._runs[request.id])
+            self._enqueue(request)
         elif isinstance(request, CancelRequest):
             self._cancel(request.id)
         elif isinstance(request, ShutdownRequest):
@@ -91,32 +94,63 @@ class Server:
         else:
             self._send(ErrorReply("", "The engine takes requests; this message is a reply.", MessageError.exit_code))
 
+    def _enqueue(self, request: SegmentRequest) -> None:
+        if request.id in self._runs:
+            # Not in the name of that run, for which it would be the end.
+            text = f"There is a run {request.id!r} already; give every run an id of its own."
+            self._send(ErrorReply("", text, MessageError.exit_code))
+            return
+        run = self._runs[request.id] = Run(request, self._send)
+        self._queue.put(run)
+
     def _cancel(self, id: str) -> None:
         run = self._runs.get(id)
-        if run is not None:
-            run.cancel()
+        if run is not None and run.cancel():
+            del self._runs[id]
+            self._send(CancelledReply(id))
 
     def _carry_out(self, run: Run) -> None:
-        id = run.request.id
+        id = self._current = run.request.id
         try:
             reply: Reply = run.execute(self._parser_for)
         except Exception as error:
             if not is_expected(error):
-                self._send(LogReply(id, traceback.format_exc()))
+                self._log(traceback.format_exc())
             reply = failure_reply(id, error)
             # The traceback holds the tensors of the run alive.
             error.__traceback__ = None
             if is_out_of_memory(error):
                 self._unload()
         self._runs.pop(id, None)
+        self._current = ""
         self._send(reply)
 
-    def _parser_for(self, options: Options) -> Parser:
-        if self._loaded is None or self._loaded[0] != options:
+    def _log(self, text: str) -> None:
+        self._send(LogReply(self._current, text))
+
+    def _parser_for(self, options: Options, threads: int | None, check: Callable[[], None]) -> Parser:
+        """The parser of a run. A cancelled run leaves it to load on, as the next one will probably want it."""
+        wanted = options, threads
+        if self._loaded is None or self._loaded[0] != wanted:
+            if self._loaded is not None:
+                self._loaded[1].wait(check)
             # The old network goes first, so that two never share the memory.
             self._unload()
-            self._loaded = (options, self._make_parser(options))
-        return self._loaded[1]
+            self._loaded = wanted, LongCall(lambda: self._make_parser(options, threads, self._log))
+        parser = self._result_of(self._loaded[1], check)
+        if "torch" in sys.modules:
+            # Loading set it for its own thread.
+            use_threads(threads)
+        return parser
+
+    def _result_of(self, loading: LongCall[Parser], check: Callable[[], None]) -> Parser:
+        try:
+            return loading.result(check)
+        except Cancelled:
+            raise
+        except BaseException:
+            self._loaded = None
+            raise
 
     def _unload(self) -> None:
         self._loaded = None
@@ -140,5 +174,9 @@ class Server:
 
 def main(make_parser: ParserFactory = load_parser) -> NoReturn:
     """Serve on this process's stdin and stdout; `make_parser` lets tests run without a network."""
+    if not sys.stdin.isatty():
+        # Ctrl-C reaches the caller, too, who decides what becomes of the run.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
     requests, replies = take_over_standard_streams()
     Server(requests, replies, make_parser).serve()

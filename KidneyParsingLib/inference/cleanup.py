@@ -1,12 +1,13 @@
 """Keeps what is plausible of a prediction: whole kidneys with their lesions, vessels that belong to them, no specks.
 
-First on the network's grid (`suppress_implausible`, by distances in mm), then on the CT's grid (`keep_plausible`, by
+First on the network's grid (`implausible`, by distances in mm), then on the CT's grid (`keep_plausible`, by
 volumes), as interpolation can part what hung together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cc3d
 import numpy as np
@@ -14,14 +15,17 @@ from scipy import ndimage
 
 from ..anatomy import structure
 from .grid import Box, Grid
-from .locate import Midline, right_of_midline
+from .locate import MIN_KIDNEY_HU, Midline, right_of_midline
 
 _KIDNEY = structure("kidney").label
 _LESIONS = tuple(structure(name).label for name in ("tumor", "cyst"))
-_ORGAN = (_KIDNEY, *_LESIONS)
+# A kidney and what grows in it.
+ORGAN = (_KIDNEY, *_LESIONS)
 MIN_KIDNEY_ML = 5.0
 # Smallest component that is kept of each structure.
 MIN_ML = {"tumor": 0.5, "cyst": 0.5, "artery": 0.3, "vein": 0.5, "ureter": 0.1}
+# A kidney that nothing else confirms has at least this volume.
+_LIKELY_KIDNEY_ML = 20.0
 # What hangs on a kidney by a bridge thinner than twice this is not kidney (bowel with contrast, spleen). Thicker than
 # most bridges and thinner than a normal kidney; chosen on real CT (docs/results.md).
 _BRIDGE_MM = 7.0
@@ -31,40 +35,61 @@ _REGROWTH_MM = 4.0
 _GAP_MM = 12.0
 # Between waves of urine a ureter is empty and hardly seen.
 _URETER_GAP_MM = 24.0
+# Room around what was found, for the distances above.
+_ROOM_MM = 30.0
 # A score that no other class can fall below.
 _IMPOSSIBLE = -1e3
 _VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 _URETER = structure("ureter").label
 
 
-def suppress_implausible(
-    scores: np.ndarray, label_of_class: np.ndarray, grid: Grid, midline: Midline, kidney_boxes: Sequence[Box] = ()
-) -> None:
-    """Lets the background win in implausible parts of scores (C, z, y, x), in place.
+def implausible(
+    labels: np.ndarray, has_kidney: bool, grid: Grid, midline: Midline, kidney_boxes: Sequence[Box] = ()
+) -> np.ndarray:
+    """Mask (z, y, x) of implausible parts of structure labels (z, y, x) on a grid.
 
     Such are: what is not one kidney a side, or hangs on it by a thin bridge only; vessels far from kidneys and great
-    vessels; ureters far from kidneys. `label_of_class` holds the structure label of every class; a network without
-    kidney is judged by the boxes around the kidneys.
+    vessels; ureters far from kidneys. A network without kidney (`has_kidney` False) is judged by the boxes around the
+    kidneys.
     """
-    labels = label_of_class[scores.argmax(0)]
-    organ = np.isin(labels, _ORGAN)
-    has_kidney = _KIDNEY in label_of_class
+    mask = np.zeros(labels.shape, bool)
+    found = labels > 0
+    if not found.any():
+        return mask
+    window = grid.window(grid.box_of(found).grown((_ROOM_MM,) * 3, (_ROOM_MM,) * 3))
+    part = replace(grid, origin=grid.origin + _offset(window, grid), size=labels[window].shape)
+    mask[window] = _implausible(labels[window], has_kidney, part, midline, kidney_boxes)
+    return mask
+
+
+def suppress(scores: np.ndarray, mask: np.ndarray) -> None:
+    """Lets the background win in scores (C, z, y, x) where `mask` (z, y, x), in place."""
+    scores[0][mask] = scores[:, mask].max(0) + 1.0
+
+
+def _offset(window: tuple[slice, ...], grid: Grid) -> np.ndarray:
+    return np.array([w.start * mm for w, mm in zip(window, grid.spacing, strict=True)][::-1])
+
+
+def _implausible(
+    labels: np.ndarray, has_kidney: bool, grid: Grid, midline: Midline, kidney_boxes: Sequence[Box]
+) -> np.ndarray:
+    organ = np.isin(labels, ORGAN)
     kidneys = _one_a_side(organ, labels == _KIDNEY, grid, midline) if has_kidney else _in_boxes(kidney_boxes, grid)
-    implausible = organ & ~kidneys
+    mask = organ & ~kidneys
     near_kidney = _within(kidneys, _GAP_MM, grid)
     for label in _VESSELS:
         vessel = labels == label
         trunk = _largest(vessel, 1, most=1)
-        implausible |= vessel & ~_touching(vessel, near_kidney | _within(trunk, _GAP_MM, grid))
+        mask |= vessel & ~_touching(vessel, near_kidney | _within(trunk, _GAP_MM, grid))
     ureter = labels == _URETER
-    implausible |= ureter & ~_touching(_within(ureter, _URETER_GAP_MM / 2, grid), near_kidney)
-    scores[0][implausible] = scores.max(0)[implausible] + 1.0
+    return mask | ureter & ~_touching(_within(ureter, _URETER_GAP_MM / 2, grid), near_kidney)
 
 
 def exclude_other_organs(scores: np.ndarray, label_of_class: np.ndarray, others: np.ndarray) -> None:
     """Takes kidney and lesions away from scores (C, z, y, x) where `others` (z, y, x; bool) surely is liver or spleen,
     in place."""
-    organ = np.isin(label_of_class, _ORGAN)
+    organ = np.isin(label_of_class, ORGAN)
     scores[organ] = np.where(others, _IMPOSSIBLE, scores[organ])
 
 
@@ -131,8 +156,8 @@ def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:
     other structures, components that reach `MIN_ML`.
     """
     kept = labels.copy()
-    organ = _largest(np.isin(labels, _ORGAN), MIN_KIDNEY_ML / voxel_ml)
-    kept[np.isin(labels, _ORGAN) & ~organ] = 0
+    organ = _largest(np.isin(labels, ORGAN), MIN_KIDNEY_ML / voxel_ml)
+    kept[np.isin(labels, ORGAN) & ~organ] = 0
     for name, ml in MIN_ML.items():
         label = structure(name).label
         mask = kept == label
@@ -140,6 +165,16 @@ def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:
         # A speck of lesion inside a kidney is kidney; any other speck is nothing.
         kept[specks] = _KIDNEY if label in _LESIONS else 0
     return kept
+
+
+def without_unlikely_kidneys(labels: np.ndarray, hu: np.ndarray, voxel_ml: float) -> np.ndarray:
+    """The labels (z, y, x), empty if what is called kidney is too small or too dark for one.
+
+    For scans whose kidneys no locator has confirmed: a network that was trained around kidneys finds some in any water.
+    """
+    kidney = labels == _KIDNEY
+    likely = kidney.sum() * voxel_ml >= _LIKELY_KIDNEY_ML and np.median(hu[kidney]) >= MIN_KIDNEY_HU
+    return labels if likely else np.zeros_like(labels)
 
 
 def _largest(mask: np.ndarray, min_voxels: float, most: int | None = None) -> np.ndarray:

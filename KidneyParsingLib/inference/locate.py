@@ -17,7 +17,7 @@ from .grid import Box, Grid
 MIN_CORE_ML = 5.0
 _THRESHOLDS = (0.5, 0.8, 0.95)
 # A quarter of a kidney at least is parenchyma, 25 HU or more even without contrast; water and ascites are not.
-_MIN_KIDNEY_HU = 20.0
+MIN_KIDNEY_HU = 20.0
 # Kidneys lie at about the same level, the right one a little lower.
 _USUAL_LEVEL_MM = 50.0
 _LEVEL_PRICE_ML_PER_MM = 2.0
@@ -28,6 +28,11 @@ _BELOW_LIVER_MM = 40.0
 _LEVEL_FREE_MM = 100.0
 _MOST_LEVEL_PRICE_ML = 80.0
 _SURE_LIVER_ML = 150.0
+# Evidence beyond which a kidney, even with a tumor of 12 cm, is none, and below which a pair of kidneys is none.
+_LARGEST_ML = 1500.0
+_SMALLEST_ML = 12.0
+# A third candidate with this share of the best one's evidence is a rival.
+_RIVAL_SHARE = 0.6
 # A component with more than this share on its smaller side crosses the midline (horseshoe kidney) and is cut there.
 CROSSING_SHARE = 0.2
 # A kidney, however large its tumor, is no longer than this (x, y, z) and its centre is this far beside the spine, mm.
@@ -54,21 +59,25 @@ class Midline:
 
 @dataclass(frozen=True)
 class LocatedKidney:
-    """A kidney as the locator sees it: its side, the box around it and the evidence for it in ml."""
+    """A kidney as the locator sees it: its side, the box around it, the evidence for it in ml, and the probability at
+    which it was parted from its surroundings."""
 
     side: str
     box: Box
     ml: float
+    threshold: float = _THRESHOLDS[0]
 
 
 @dataclass(frozen=True)
 class Location:
-    """What the locator found: kidneys, the midline, and where on its `grid` (z, y, x) other organs are for sure."""
+    """What the locator found: kidneys, the midline, and where on its `grid` (z, y, x) other organs are for sure.
+    `doubt` is a sentence on why the kidneys cannot be relied on, empty where they can."""
 
     kidneys: list[LocatedKidney]
     midline: Midline
     others: np.ndarray
     grid: Grid
+    doubt: str = ""
 
 
 def right_of_midline(grid: Grid, midline: Midline) -> np.ndarray:
@@ -81,7 +90,9 @@ def right_of_midline(grid: Grid, midline: Midline) -> np.ndarray:
 def location_of(scores: np.ndarray, hu: np.ndarray, grid: Grid) -> Location:
     """What the locator's scores (C, z, y, x) on its grid say; `hu` (z, y, x) is what it saw."""
     midline = find_midline(scores.argmax(0), hu, grid)
-    return Location(find_kidneys(scores, hu, grid, midline), midline, other_organs(scores), grid)
+    candidates = _candidates(scores, hu, grid, midline)
+    kidneys = _most_credible(candidates, _usual_level(scores.argmax(0), grid))
+    return Location(kidneys, midline, other_organs(scores), grid, doubt_about(kidneys, candidates))
 
 
 def find_midline(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> Midline:
@@ -120,10 +131,36 @@ def find_kidneys(logits: np.ndarray, hu: np.ndarray, grid: Grid, midline: Midlin
     contrast) makes a component too large to be one; so components are parted by erosion, and looked for at several
     thresholds.
     """
-    probability = probabilities(logits)[_KIDNEY]
-    found = [k for threshold in _THRESHOLDS for k in _components(probability, threshold, hu, grid, midline)]
-    sides = [[None, *(k for k in found if k.side == side)] for side in (RIGHT, LEFT)]
-    level = _usual_level(logits.argmax(0), grid)
+    return _most_credible(_candidates(logits, hu, grid, midline), _usual_level(logits.argmax(0), grid))
+
+
+def doubt_about(kidneys: list[LocatedKidney], candidates: list[LocatedKidney]) -> str:
+    """Why the chosen kidneys cannot be relied on, given all candidates; empty where they can.
+
+    None was found; one is too large or all are too small for a kidney; or a further candidate is as good as those
+    chosen.
+    """
+    if not kidneys:
+        return "no kidney was located"
+    if max(k.ml for k in kidneys) > _LARGEST_ML or max(k.ml for k in kidneys) < _SMALLEST_ML:
+        return "the located kidneys have an unlikely size"
+    rivals = [c for c in candidates if c.threshold == _THRESHOLDS[-1] and not any(_meet(c.box, k.box) for k in kidneys)]
+    if any(rival.ml >= max(_RIVAL_SHARE * max(k.ml for k in kidneys), _SMALLEST_ML) for rival in rivals):
+        return "more than two kidneys were located"
+    return ""
+
+
+def _meet(first: Box, second: Box) -> bool:
+    return bool((np.maximum(first.low, second.low) < np.minimum(first.high, second.high)).all())
+
+
+def _candidates(scores: np.ndarray, hu: np.ndarray, grid: Grid, midline: Midline) -> list[LocatedKidney]:
+    probability = probabilities(scores)[_KIDNEY]
+    return [k for threshold in _THRESHOLDS for k in _components(probability, threshold, hu, grid, midline)]
+
+
+def _most_credible(candidates: list[LocatedKidney], level: float | None) -> list[LocatedKidney]:
+    sides = [[None, *(k for k in candidates if k.side == side)] for side in (RIGHT, LEFT)]
     pair = max(product(*sides), key=lambda pair: _credibility(pair, level))
     return [kidney for kidney in pair if kidney is not None]
 
@@ -168,9 +205,10 @@ def _components(
     for part in np.flatnonzero(evidence[1:] >= MIN_CORE_ML) + 1:
         for mask in _halves(parts == part, grid, midline):
             box = grid.box_of(mask).grown(grid.spacing[::-1], grid.spacing[::-1])
-            if _is_plausible(box, midline) and np.percentile(hu[mask], 75) >= _MIN_KIDNEY_HU:
+            if _is_plausible(box, midline) and np.percentile(hu[mask], 75) >= MIN_KIDNEY_HU:
+                ml = float(evidence[part] * mask.sum() / (parts == part).sum())
                 side = RIGHT if box.center[0] < midline.at(box.center[2]) else LEFT
-                found.append(LocatedKidney(side, box, float(evidence[part] * mask.sum() / (parts == part).sum())))
+                found.append(LocatedKidney(side, box, ml, threshold))
     return found
 
 

@@ -7,19 +7,55 @@ import numpy as np
 from ..networks.configs import NESTED, NetworkConfig, class_of_label
 
 _SMALLEST = 1e-6
+_MOST_FLOAT32_BYTES = 3e8
 
 
 def scores_of(maps: np.ndarray, config: NetworkConfig) -> np.ndarray:
-    """Scores (classes, z, y, x) float32 of probability maps (outputs, z, y, x); the largest one is the class.
+    """Scores (classes, z, y, x) of probability maps (outputs, z, y, x), of the same number type; the largest one is the
+    class. Softmax maps become scores in their own memory.
 
     Softmax maps: their logarithms. Nested maps of whole and tumor: 0 for background, the logit of whole for kidney, the
     sum of both logits for tumor; where whole is above 1/2 that is: tumor if its map is above 1/2, else kidney. Scores
     are smooth, so that they can be interpolated to another grid, which class labels cannot.
     """
     if config.activation != NESTED:
-        return np.log(np.maximum(maps, _SMALLEST))
+        return _logarithms(maps)
     whole, tumor = _logit(maps)
     return np.stack([np.zeros_like(whole), whole, whole + tumor])
+
+
+class MapSum:
+    """Probability maps of overlapping regions on one grid, and their mean.
+
+    They are kept in float32, or in float16 where they would take more than `_MOST_FLOAT32_BYTES`: of whole scans.
+    """
+
+    def __init__(self, maps: int, size: tuple[int, ...]) -> None:
+        is_large = 4 * maps * np.prod(size, dtype=float) > _MOST_FLOAT32_BYTES
+        self.total = np.zeros((maps, *size), np.float16 if is_large else np.float32)
+        self.count = np.zeros(size, np.uint8)
+
+    def add(self, window: tuple[slice, ...], maps: np.ndarray, where: np.ndarray | None = None) -> None:
+        """Adds maps (maps, z, y, x) of a window; with `where` (z, y, x; bool) only there."""
+        self.total[(slice(None), *window)] += maps if where is None else maps * where
+        self.count[window] += 1 if where is None else where.astype(np.uint8)
+
+    @property
+    def seen(self) -> np.ndarray:
+        """Where (z, y, x) there are any maps."""
+        return self.count > 0
+
+    def mean(self) -> np.ndarray:
+        """The mean maps (maps, z, y, x), made in the sum's own memory; nothing can be added afterwards."""
+        for plane, count in enumerate(self.count):
+            if (count > 1).any():
+                self.total[:, plane] /= np.maximum(count, 1)
+        return self.total
+
+
+def winners(scores: np.ndarray) -> np.ndarray:
+    """The first class (z, y, x; uint8) of the largest score (classes, z, y, x)."""
+    return np.stack([plane.astype(np.float32).argmax(0).astype(np.uint8) for plane in np.moveaxis(scores, 1, 0)])
 
 
 def forced(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
@@ -33,6 +69,13 @@ def label_of_class(config: NetworkConfig) -> np.ndarray:
     """uint8 structure label of every class of a network (see `anatomy`)."""
     of_label = class_of_label(config.classes)
     return np.array([of_label.index(c) for c in range(len(config.classes))], np.uint8)
+
+
+def _logarithms(maps: np.ndarray) -> np.ndarray:
+    for of_class in maps:
+        for plane in of_class:  # a plane at a time, as float16 is computed in float32
+            plane[:] = np.log(np.maximum(plane, _SMALLEST, dtype=np.float32))
+    return maps
 
 
 def _logit(p: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from ..networks.configs import NetworkConfig
 from ..volumes.volume import Volume
-from .grid import Box, Grid, bounds, resampled
+from .grid import Box, Grid, bounds
+from .resampling import resampled
 
 
 def network_spacing(volume_or_box: Volume | Box, config: NetworkConfig) -> tuple[float, float, float]:

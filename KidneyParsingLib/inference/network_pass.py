@@ -1,25 +1,47 @@
-"""A network over an array of HU: scaling, padding to its stride, windows, mirroring; probability maps come out."""
+"""A network over an array of HU: scaling, padding to its stride, views, windows; probability maps come out."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, OutOfMemoryError, is_out_of_memory
 from ..networks.configs import NESTED, NetworkConfig, normalized
+from .backends.backend import Backend, Tick, no_tick
 from .grid import AIR_HU
-from .windows import blended
+from .windows import blended_slabs, window_count
 
-Mirrors = tuple[tuple[int, ...], ...]
-# Axes of (B, C, z, y, x) that are mirrored in each of the passes that are averaged.
-PLAIN: Mirrors = ((),)
+
+@dataclass(frozen=True)
+class View:
+    """A way to look at the same image: axes of (B, C, z, y, x) that are mirrored, and by how many voxels it is shifted
+    along each against the network's stride."""
+
+    mirrored: tuple[int, ...] = ()
+    shift: int = 0
+
+
+PLAIN = (View(),)
 # For networks trained with right and left mirrored only: a patient is never upside down or back to front.
-LEFT_RIGHT: Mirrors = ((), (4,))
-ALL_AXES: Mirrors = ((), (2,), (3,), (4,), (2, 3), (2, 4), (3, 4), (2, 3, 4))
-# Values in one full-resolution feature map (voxels x channels); about six such maps live at once, 4 bytes each.
-_MAX_ONE_PASS_VALUES = 60_000_000
+LEFT_RIGHT = (View(), View((4,)))
+ALL_AXES = tuple(View(axes) for axes in ((), (2,), (3,), (4,), (2, 3), (2, 4), (3, 4), (2, 3, 4)))
+# Values in one full-resolution feature map (voxels x channels) that a single pass may have on a CPU and on a GPU; each
+# costs up to 58 bytes while the pass runs (docs/performance.md).
+_MOST_VALUES = {"cpu": 15_000_000, "cuda": 150_000_000}
+
+
+@dataclass(frozen=True)
+class PassPlan:
+    """How a network is run: the mean over `views`; in one pass where memory allows, or always in `windows` of the
+    training patch that overlap by `overlap` (None: the network's own)."""
+
+    views: tuple[View, ...] = PLAIN
+    windows: bool = False
+    overlap: float | None = None
 
 
 def choose_device(name: str) -> torch.device:
@@ -36,47 +58,146 @@ def choose_device(name: str) -> torch.device:
         raise InputError(f"The device {name!r} cannot be used on this machine; choose auto or cpu.") from error
 
 
-def to_device(network: nn.Module, device: torch.device) -> nn.Module:
-    """The network on a device, channels-last on the CPU, where convolutions are fastest that way."""
-    return network.to(device, memory_format=torch.channels_last_3d) if device.type == "cpu" else network.to(device)
+def no_log(text: str) -> None:
+    """Takes a line for the log and drops it."""
 
 
-@torch.inference_mode()
-def predict_maps(
-    network: nn.Module,
-    config: NetworkConfig,
-    hu: np.ndarray,
-    device: torch.device,
-    mirrors: Mirrors = PLAIN,
-    window: tuple[int, int, int] | None = None,
-) -> np.ndarray:
-    """Probability maps (outputs, z, y, x) float32 of HU (z, y, x) on the network's grid; the mean over `mirrors`.
+class Predictor:
+    """A network on its backend; where memory runs out it goes on with smaller windows, then on the CPU.
 
-    In one pass where that fits into memory, else in windows of `window` (default: the training patch) that overlap by
-    `config.overlap`.
+    `on_cpu` makes the CPU's backend for a network that runs elsewhere; `log` is told of every step back.
+    `tells_boundary`: its maps end with the boundary's probability.
     """
 
-    def whole(part: np.ndarray) -> np.ndarray:
-        return _one_pass(network, config, part, device, mirrors)
+    def __init__(
+        self,
+        backend: Backend,
+        config: NetworkConfig,
+        on_cpu: Callable[[], Backend] | None = None,
+        log: Callable[[str], None] = no_log,
+        tells_boundary: bool = False,
+    ) -> None:
+        self.backend = backend
+        self.config = config
+        self.tells_boundary = tells_boundary
+        self._on_cpu = on_cpu
+        self._log = log
+        self._most = most_voxels(config, backend.device)
 
-    if window is None and hu.size * config.features[0] <= _MAX_ONE_PASS_VALUES:
-        return whole(hu)
-    return blended(hu, config.outputs, window or config.patch, whole, config.overlap)
+    def maps(self, hu: np.ndarray, plan: PassPlan = PassPlan(), tick: Tick = no_tick) -> np.ndarray:
+        """Probability maps (outputs, z, y, x) float32 of HU (z, y, x) on the network's grid; with the boundary's
+        probability as one more map at the end if the backend gives it."""
+        parts = [maps for _, maps in self.slabs(hu, plan, tick)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, 1)
+
+    def slabs(
+        self, hu: np.ndarray, plan: PassPlan = PassPlan(), tick: Tick = no_tick
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """The same slab by slab: slices of z, and their maps."""
+        if not plan.windows and hu.size <= self._most:
+            yield slice(0, len(hu)), self._safely(hu, plan, tick)
+            return
+        size = fitting_window(self.config.patch, self._most, self.config.stride)
+        yield from self._blended(hu, size, plan, tick)
+
+    def _blended(
+        self, hu: np.ndarray, size: tuple[int, ...], plan: PassPlan, tick: Tick
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        overlap = self.config.overlap if plan.overlap is None else plan.overlap
+        count, done = window_count(hu.shape, size, overlap), 0
+
+        def predict(part: np.ndarray) -> np.ndarray:
+            nonlocal done
+            maps = self._safely(part, plan, lambda share: tick((done + share) / count))
+            done += 1
+            return maps
+
+        return blended_slabs(hu, size, predict, overlap)
+
+    def _safely(self, part: np.ndarray, plan: PassPlan, tick: Tick) -> np.ndarray:
+        """One pass over a part if it fits, else windows over it."""
+        size = fitting_window(part.shape, self._most, self.config.stride)
+        if size != part.shape:
+            return np.concatenate([maps for _, maps in self._blended(part, size, plan, tick)], 1)
+        try:
+            return one_pass(self.backend, self.config, part, plan.views, tick)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        self._step_back(part)
+        return self._safely(part, plan, tick)
+
+    def _step_back(self, part: np.ndarray) -> None:
+        """Half as many voxels at a time; when that is no use any more, the CPU. Raises OutOfMemoryError at the end."""
+        _free_memory(self.backend.device)
+        smallest = (2 * self.config.stride) ** 3
+        if part.size > smallest:
+            self._most = max(part.size // 2, smallest)
+            self._log(f"Not enough memory for {part.size} voxels at a time; going on with {self._most}.")
+        elif self._on_cpu is not None:
+            self._log(f"Not enough memory on {self.backend.device}; going on with the CPU.")
+            self.backend, self._on_cpu = self._on_cpu(), None
+            self._most = most_voxels(self.config, self.backend.device)
+        else:
+            raise OutOfMemoryError(
+                "There is not enough memory for this CT; close other programs or crop the CT to the kidneys."
+            )
 
 
-def _one_pass(
-    network: nn.Module, config: NetworkConfig, hu: np.ndarray, device: torch.device, mirrors: Mirrors
+def most_voxels(config: NetworkConfig, device: torch.device) -> int:
+    """How many voxels a single pass of a network may have on a device."""
+    return _MOST_VALUES["cuda" if device.type == "cuda" else "cpu"] // config.features[0]
+
+
+def fitting_window(size: tuple[int, ...], most: int, stride: int) -> tuple[int, ...]:
+    """`size` with its longest sides halved, to multiples of `stride` and no further than two of them, until it has at
+    most `most` voxels."""
+    sides = list(size)
+    while np.prod(sides) > most and max(sides) > 2 * stride:
+        longest = int(np.argmax(sides))
+        sides[longest] = max(2 * stride, -(-sides[longest] // 2 // stride) * stride)
+    return tuple(sides)
+
+
+def one_pass(
+    backend: Backend, config: NetworkConfig, hu: np.ndarray, views: tuple[View, ...] = PLAIN, tick: Tick = no_tick
 ) -> np.ndarray:
-    """Sizes are filled up with air to multiples of the network's stride, at least two of them: normalisation over a
-    single voxel at the bottom of the network is undefined."""
+    """Probability maps of HU (z, y, x) in a single pass for each of `views`, their mean.
+
+    Sizes are filled up with air to multiples of the network's stride, at least two of them: normalisation over a single
+    voxel at the bottom of the network is undefined.
+    """
     stride = config.stride
     padding = [max(2 * stride, -(-n // stride) * stride) - n for n in hu.shape]
     padded = F.pad(torch.from_numpy(hu), (0, padding[2], 0, padding[1], 0, padding[0]), value=AIR_HU)
-    image = normalized(padded.to(device), config)[None, None]
-    activation = torch.sigmoid if config.activation == NESTED else _softmax
-    total = sum(activation(network.predict(image.flip(axes)).flip(axes).float()) for axes in mirrors) / len(mirrors)
-    return total[0, :, : hu.shape[0], : hu.shape[1], : hu.shape[2]].cpu().numpy()
+    image = normalized(padded.to(backend.device), config)[None, None]
+    total = None
+    for index, view in enumerate(views):
+        raw = _seen(backend, image, view, stride, lambda share: tick((index + share) / len(views)))  # noqa: B023
+        maps = _activated(raw, config)
+        total = maps if total is None else total.add_(maps)
+    mean = total if len(views) == 1 else total.div_(len(views))
+    return mean[0, :, : hu.shape[0], : hu.shape[1], : hu.shape[2]].cpu().numpy()
 
 
-def _softmax(logits: torch.Tensor) -> torch.Tensor:
-    return logits.softmax(1)
+def _seen(backend: Backend, image: torch.Tensor, view: View, stride: int, tick: Tick) -> torch.Tensor:
+    """The raw maps of an image as a view shows it, brought back to the image's own axes."""
+    if view.shift:
+        shifted = F.pad(image, (view.shift, stride - view.shift) * 3, mode="replicate")
+        kept = tuple(slice(view.shift, view.shift + n) for n in image.shape[2:])
+        return _seen(backend, shifted, View(view.mirrored), stride, tick)[(..., *kept)]
+    if not view.mirrored:
+        return backend(image, tick)
+    return backend(image.flip(view.mirrored), tick).flip(view.mirrored)
+
+
+def _activated(raw: torch.Tensor, config: NetworkConfig) -> torch.Tensor:
+    """Probabilities of the network's maps; what comes after them is one already."""
+    maps = raw[:, : config.outputs]
+    maps = maps.sigmoid() if config.activation == NESTED else maps.softmax(1)
+    return maps if raw.shape[1] == config.outputs else torch.cat([maps, raw[:, config.outputs :]], 1)
+
+
+def _free_memory(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

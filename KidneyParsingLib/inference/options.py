@@ -8,22 +8,49 @@ from ..anatomy import STRUCTURES
 from ..errors import InputError
 
 DEFAULT_MODEL = "ba_net"
+QUALITIES = ("fast", "default", "best")
+AUTO = "auto"
+WHOLE = "whole"
+REGIONS = (AUTO, WHOLE)
+BACKENDS = (AUTO, "torch", "openvino", "onnxruntime")
+_MOST_OVERLAP = 0.9
 
 
 @dataclass(frozen=True)
 class Options:
     """`model` is a name of `kidneyparsing models`; `device` auto, cpu, cuda, cuda:N or mps; `structures` those to keep
-    (None: all of the model); `tta` averages with the mirrored copy (slower; without effect on
-    models that tell artery from vein, which a mirror image would confuse)."""
+    (None: all of the model; what nobody asks for is not looked for); `tta` averages with a second look (mirrored, or
+    shifted by half a stride for models that tell artery from vein, which a mirror image would confuse).
+
+    `quality` is one of QUALITIES, from fast to thorough (docs/performance.md says what each costs and brings).
+    `region`: auto, around the located kidneys, or the whole scan where the locator is in doubt; or the whole scan
+    always. `overlap` of neighbouring windows (0 to 0.9; None: by quality). `backend` computes the networks on a CPU:
+    one of BACKENDS, auto being the fastest of those that are installed. `review` also looks for the places that are
+    worth a look, and keeps the uncertainty of every voxel.
+    """
 
     model: str = DEFAULT_MODEL
-    device: str = "auto"
+    device: str = AUTO
     structures: tuple[str, ...] | None = None
     tta: bool = False
+    quality: str = "default"
+    region: str = AUTO
+    overlap: float | None = None
+    backend: str = AUTO
+    review: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InputError for a structure that does not exist."""
-        known = [entry.name for entry in STRUCTURES]
+        """Raises InputError for a value that does not exist."""
+        known = tuple(entry.name for entry in STRUCTURES)
         for name in self.structures or ():
-            if name not in known:
-                raise InputError(f"There is no structure {name!r}; choose from {', '.join(known)}.")
+            _require_known("structure", name, known)
+        _require_known("quality", self.quality, QUALITIES)
+        _require_known("region", self.region, REGIONS)
+        _require_known("backend", self.backend, BACKENDS)
+        if self.overlap is not None and not 0 <= self.overlap <= _MOST_OVERLAP:
+            raise InputError(f"Windows cannot overlap by {self.overlap}; choose 0 to {_MOST_OVERLAP}.")
+
+
+def _require_known(what: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise InputError(f"There is no {what} {name!r}; choose from {', '.join(known)}.")

@@ -1,6 +1,8 @@
-"""The whole way from a CT to segments: locate -> crop each kidney -> predict -> paste back -> clean up -> sides."""
+"""The whole way from a CT to segments: locate -> crop -> predict -> paste back -> clean up -> sides -> review."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -9,23 +11,32 @@ from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
 from ..volumes.geometry import voxel_ml
 from ..volumes.volume import LabelMap, Volume
-from .cleanup import exclude_other_organs, keep_plausible, suppress_implausible
-from .grid import Box, Grid, bounds, labels_on_volume, on_grid, shifted_affine
+from .cleanup import ORGAN, exclude_other_organs, implausible, keep_plausible, suppress, without_unlikely_kidneys
+from .grid import Box, bounds, on_grid, shifted_affine
 from .growing import finished
-from .locate import LocatedKidney, Location, Midline, location_of
-from .maps import label_of_class, scores_of
+from .locate import Location, Midline
+from .maps import label_of_class, scores_of, winners
 from .models import load
-from .network_input import network_grid, network_input
-from .network_pass import ALL_AXES, LEFT_RIGHT, PLAIN, choose_device
-from .options import Options
-from .regions import component_boxes, largest_components, patch_boxes, roi_box, ureter_box
+from .network_pass import choose_device, no_log
+from .options import WHOLE, Options
+from .passes import ParsedMaps, Passes
+from .quality import plan_of, quality_of
+from .regions import is_cut
 from .registry import find_model
+from .reviewing import Review, reviewed
+from .search import Regions, around_found, around_located, locate, whole_scan
 from .sides import to_segments
+from .steps import Step, Steps
 from .systems import LOCATOR
+from .upsampling import labels_on_volume
 
+KIDNEY = "kidney"
 NO_KIDNEY = "No kidney was found in this volume."
-_ROUGH_FAILED = "The model's own search found no kidney; the locator's kidneys were parsed instead."
+_BEYOND = "The whole scan was searched, as a kidney reached beyond where it was located."
 _UNSEEN = 1e3
+# The fraction of a run's progress when the kidneys are located; what comes after the passes, as a share of them.
+_FOUND = 0.1
+_REST = 0.2
 
 
 def _input_and_output(config: NetworkConfig) -> tuple:
@@ -33,23 +44,20 @@ def _input_and_output(config: NetworkConfig) -> tuple:
     return config.classes, config.activation, config.spacing_mm, config.resize, config.median
 
 
-def _inside(boxes: list[Box], volume: Volume) -> list[Box]:
-    """The boxes' parts within a volume; those that lie beyond it are left out."""
-    parts = [box.within(bounds(volume)) for box in boxes]
-    return [part for part in parts if (part.high > part.low).all()]
-
-
 class KidneyParser:
     """Holds the loaded networks of one system; `parse` may be called for any number of CTs.
 
-    Raises InputError if the model is unknown or its weights are missing or not the released ones.
+    `log` is told what users may want to know of a run but need not read. Raises InputError if the model is unknown or
+    its weights are missing or not the released ones.
     """
 
-    def __init__(self, options: Options = Options()) -> None:
+    def __init__(self, options: Options = Options(), log: Callable[[str], None] = no_log) -> None:
         self.options = options
+        self._log = log
         self.device = choose_device(options.device)
         self.system = find_model(options.model).system
-        self.networks = {name: load(name, self.device) for name in self.system.networks}
+        half = quality_of(options).half
+        self.networks = {name: load(name, self.device, options.backend, half, log) for name in self.system.networks}
         self.members = [self.networks[name] for name in self.system.members]
         self.config = self.members[0].config
         if len({_input_and_output(member.config) for member in self.members}) > 1:
@@ -57,117 +65,116 @@ class KidneyParser:
 
     def parse(self, volume: Volume, progress: Progress = silent) -> LabelMap:
         """Segments of a CT on its own grid. A CT without kidneys gives a label map without segments and a note."""
-        progress(0.0, "Locating the kidneys")
-        location = self._locate(volume)
-        kidneys, midline = location.kidneys, location.midline
-        boxes, gate, notes = self._regions(volume, kidneys, midline)
-        if not boxes:
-            progress(1.0, "Done")
-            return LabelMap(np.zeros(volume.array.shape, np.uint8), volume.affine, (), (NO_KIDNEY,))
-        column = ureter_box(kidneys, midline) if kidneys and "ureter" in self.config.classes else None
-        scores, grid = self._scores(volume, boxes, column, gate, progress)
-        progress(0.8, "Bringing the result to the CT's grid")
-        others = on_grid(location.others, location.grid, grid) > 0.5
-        exclude_other_organs(scores, label_of_class(self.config), others)
-        suppress_implausible(scores, label_of_class(self.config), grid, midline, [k.box for k in kidneys])
-        labels, window = labels_on_volume(scores, grid, volume)
-        progress(0.9, "Cleaning up")
-        labels = keep_plausible(label_of_class(self.config)[labels], voxel_ml(volume.affine))
-        result = self._on_whole_grid(labels, window, volume, midline, notes)
+        first = Steps(progress, 0.0, _FOUND, [Step("Locating the kidneys", 1.0)]).next()
+        location = locate(self.networks[LOCATOR], volume, first)
+        regions = self._regions(volume, location)
+        result = self._parsed(volume, location, regions, progress)
+        if result is None:
+            result = self._parsed(volume, location, whole_scan(volume, (_BEYOND,)), progress)
         progress(1.0, "Done")
         return result
 
-    def _locate(self, volume: Volume) -> Location:
-        locator = self.networks[LOCATOR]
-        grid = network_grid(volume, locator.config)
-        hu = network_input(volume, grid, locator.config)
-        return location_of(scores_of(locator.maps(hu, self.device), locator.config), hu, grid)
+    def _regions(self, volume: Volume, location: Location) -> Regions:
+        if self.options.region == WHOLE:
+            return whole_scan(volume)
+        located = around_located(location, volume, "ureter" in self.config.classes)
+        if self.system.finder != LOCATOR:
+            finder = self.networks[self.system.finder]
+            return around_found(finder, self.system.gated, self.config, located, volume)
+        if location.doubt:
+            self._log(f"The whole scan is parsed, as {location.doubt}.")
+            return whole_scan(volume, (f"The whole scan was searched, as {location.doubt}.",))
+        return located
 
-    def _regions(
-        self, volume: Volume, kidneys: list[LocatedKidney], midline: Midline
-    ) -> tuple[list[Box], tuple[np.ndarray, Grid] | None, tuple[str, ...]]:
-        """Boxes to parse, the finder's mask with its grid if the system multiplies by it, and notes for the user."""
-        located = [roi_box(kidney, midline) for kidney in kidneys]
-        if self.system.finder == LOCATOR:
-            return located, None, ()
-        finder = self.networks[self.system.finder]
-        grid = network_grid(volume, finder.config)
-        maps = finder.maps(network_input(volume, grid, finder.config), self.device)
-        mask = scores_of(maps, finder.config).argmax(0) > 0
-        parts = largest_components(mask, grid)
-        if not parts.any():
-            return located, None, (_ROUGH_FAILED,)
-        if self.system.gated:
-            return component_boxes(parts, grid), (mask.astype(np.float32), grid), ()
-        return patch_boxes(parts, grid, self.config.patch, network_grid(volume, self.config).spacing), None, ()
-
-    def _wants_tubes(self) -> bool:
-        """Whether anything is asked for that goes on below the kidneys' boxes."""
+    def _wants_columns(self) -> bool:
+        """Whether anything is asked for that goes on below the kidneys' boxes, and is to be looked for there."""
         wanted = self.options.structures
+        if not quality_of(self.options).columns:
+            return False
         return wanted is None or not {"artery", "vein", "ureter"}.isdisjoint(wanted)
 
-    def _scores(
-        self,
-        volume: Volume,
-        boxes: list[Box],
-        column: Box | None,
-        gate: tuple[np.ndarray, Grid] | None,
-        progress: Progress,
-    ) -> tuple[np.ndarray, Grid]:
-        """Scores (C, z, y, x) over all boxes, and the ureters' `column`, on one grid; beyond them the background is
-        sure. The grid is the same if the column is not parsed, so that a kidney does not depend on what else is
-        wanted."""
-        boxes, columns = _inside(boxes, volume), _inside([column] if column else [], volume)
-        union = Box(np.min([b.low for b in boxes + columns], 0), np.max([b.high for b in boxes + columns], 0))
-        grid = Grid.over(union, network_grid(volume, self.config).spacing)
-        maps, seen = self._maps(volume, boxes, columns if self._wants_tubes() else [], grid, progress)
-        mask = None if gate is None else on_grid(*gate, grid) > 0.5
+    def _parsed(self, volume: Volume, location: Location, regions: Regions, progress: Progress) -> LabelMap | None:
+        """The segments that the regions show, or None if a kidney reaches beyond them."""
+        if not regions.boxes:
+            return self._nothing(volume, regions)
+        plan = plan_of(self.options, self.system, self.config)
+        passes = Passes(self.members, plan, volume, regions, self._wants_columns())
+        steps = _steps(passes.expected_seconds(), progress)
+        parsed = passes.run(steps.next)
+        steps.next()
+        scores = self._scores(parsed, regions, location)
+        labels = label_of_class(self.config)[winners(scores)]
+        mask = implausible(labels, KIDNEY in self.config.classes, parsed.grid, location.midline, _boxes(location))
+        labels[mask] = 0
+        if self._is_cut(labels, parsed, regions, volume):
+            return None
+        review = self._review(scores, labels, parsed)
+        suppress(scores, mask)
+        fine, window = labels_on_volume(scores, parsed.grid, volume)
+        del scores, parsed
+        steps.next()
+        fine = keep_plausible(label_of_class(self.config)[fine], voxel_ml(volume.affine))
+        if regions.whole and not location.kidneys and KIDNEY in self.config.classes:
+            fine = without_unlikely_kidneys(fine, volume.array[window], voxel_ml(volume.affine))
+        return self._on_whole_grid(fine, window, volume, location.midline, regions.notes, review)
+
+    def _scores(self, parsed: ParsedMaps, regions: Regions, location: Location) -> np.ndarray:
+        """Scores (C, z, y, x) of the maps, in their memory; beyond the regions the background is sure, in liver and
+        spleen there is no kidney."""
+        mask = None if regions.gate is None else on_grid(*regions.gate, parsed.grid) > 0.5
         # Unlike KiTS19's, a user's patient may have no tumor.
-        maps = finished(maps, mask, self.system.growing, certain=False)
+        maps = finished(parsed.maps, mask, self.system.growing, certain=False)
         scores = scores_of(maps, self.config)
-        scores[0][~seen] = _UNSEEN
-        return scores, grid
+        scores[0][~parsed.seen] = _UNSEEN
+        others = on_grid(location.others, location.grid, parsed.grid) > 0.5
+        exclude_other_organs(scores, label_of_class(self.config), others)
+        return scores
 
-    def _maps(
-        self, volume: Volume, boxes: list[Box], columns: list[Box], grid: Grid, progress: Progress
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Probability maps (outputs, z, y, x), the mean over members and overlapping boxes, and where there are any.
-        `columns` fill only what no box has seen."""
-        hu = network_input(volume, grid, self.config)
-        total = np.zeros((self.config.outputs, *grid.size), np.float32)
-        count = np.zeros(grid.size, np.float32)
-        regions = [*((box, False) for box in boxes), *((box, True) for box in columns)]
-        for index, (box, only_new) in enumerate(regions):
-            progress(0.2 + 0.6 * index / len(regions), f"Parsing region {index + 1} of {len(regions)}")
-            window = grid.window(box, self.config.stride)
-            share = (count[window] == 0).astype(np.float32) if only_new else np.float32(1)
-            part = np.ascontiguousarray(hu[window])
-            found = sum(member.maps(part, self.device, self._mirrors()) for member in self.members)
-            total[(slice(None), *window)] += found * share
-            count[window] += len(self.members) * share
-        return total / np.maximum(count, 1), count > 0
+    def _is_cut(self, labels: np.ndarray, parsed: ParsedMaps, regions: Regions, volume: Volume) -> bool:
+        """Whether a kidney, or a lesion of it, goes on beyond the located regions."""
+        if regions.whole or self.system.finder != LOCATOR:
+            return False
+        return is_cut(np.isin(labels, ORGAN), parsed.seen, parsed.grid, bounds(volume))
 
-    def _mirrors(self) -> tuple[tuple[int, ...], ...]:
-        # In a mirror image the aorta lies where the cava should.
-        tells_vessels = {"artery", "vein"} <= set(self.config.classes)
-        if tells_vessels or not (self.options.tta or self.system.mirrored):
-            return PLAIN
-        return ALL_AXES if self.system.all_axes else LEFT_RIGHT
+    def _review(self, scores: np.ndarray, labels: np.ndarray, parsed: ParsedMaps) -> Review:
+        """Places worth a look and the uncertainty, if they are asked for; `labels` (z, y, x) are cleaned up."""
+        if not self.options.review:
+            return Review()
+        return reviewed(scores, labels, self.config, parsed, self.options.structures)
+
+    def _nothing(self, volume: Volume, regions: Regions) -> LabelMap:
+        return LabelMap(np.zeros(volume.array.shape, np.uint8), volume.affine, (), (*regions.notes, NO_KIDNEY))
 
     def _on_whole_grid(
-        self, labels: np.ndarray, window: tuple[slice, ...], volume: Volume, midline: Midline, notes: tuple[str, ...]
-    ) -> LabelMap:
+        self, labels: np.ndarray, window: tuple[slice, ...], volume: Volume, midline: Midline, notes: tuple[str, ...],
+        review: Review,
+    ) -> LabelMap:  # fmt: skip
         """The chosen structures of a window's labels as segments on the whole CT's grid."""
         part = Volume(volume.array[window], shifted_affine(volume.affine, tuple(w.start for w in window)))
         everything = to_segments(labels, part, midline)
         wanted = self.options.structures
         chosen = tuple(s for s in everything.segments if wanted is None or s.structure.name in wanted)
+        kept = np.zeros(256, np.uint8)
+        kept[[s.value for s in chosen]] = [s.value for s in chosen]
         array = np.zeros(volume.array.shape, np.uint8)
-        array[window] = np.where(np.isin(everything.array, [s.value for s in chosen]), everything.array, 0)
-        return LabelMap(array, volume.affine, chosen, notes + self._side_notes(everything))
+        array[window] = kept[everything.array]
+        notes += self._side_notes(everything)
+        return LabelMap(array, volume.affine, chosen, notes, review.places, review.uncertainty)
 
     def _side_notes(self, result: LabelMap) -> tuple[str, ...]:
-        sides = [s.side for s in result.segments if s.structure.name == "kidney"]
-        if len(sides) == 2 or "kidney" not in self.config.classes:
+        sides = [s.side for s in result.segments if s.structure.name == KIDNEY]
+        if len(sides) == 2 or KIDNEY not in self.config.classes:
             return ()
         return (f"Only a {sides[0]} kidney was found.",) if sides else (NO_KIDNEY,)
+
+
+def _boxes(location: Location) -> list[Box]:
+    return [kidney.box for kidney in location.kidneys]
+
+
+def _steps(seconds: list[float], progress: Progress) -> Steps:
+    """The steps after the kidneys are located, of which the regions take `seconds`."""
+    regions = [Step(f"Parsing region {i + 1} of {len(seconds)}", s) for i, s in enumerate(seconds)]
+    rest = sum(seconds) * _REST
+    return Steps(progress, _FOUND, 1.0, [*regions, Step("Bringing the result to the CT's grid", rest / 2),
+                                         Step("Cleaning up", rest / 2)])  # fmt: skip

@@ -22,6 +22,8 @@ _COLUMN_BEFORE_MM = 76.0
 _COLUMN_BEHIND_MM = 36.0
 _COLUMN_LENGTH_MM = 250.0
 _COLUMN_OVERLAP_MM = 16.0
+# An organ that leaves the parsed part through less than this is not worth a second run.
+_TIP_MM2 = 150.0
 # BiSC-UNet's ROIs are 160 voxels wide, its training patch, or 192 where the kidney is larger.
 _LARGER = 1.2
 _MULTIPLE = 16
@@ -47,6 +49,33 @@ def ureter_box(kidneys: Sequence[LocatedKidney], midline: Midline) -> Box:
     y = float(np.mean([kidney.box.center[1] for kidney in kidneys]))
     low = np.array([x - _COLUMN_HALF_MM, y - _COLUMN_BEFORE_MM, top - _COLUMN_LENGTH_MM])
     return Box(low, np.array([x + _COLUMN_HALF_MM, y + _COLUMN_BEHIND_MM, top]))
+
+
+def is_cut(organ: np.ndarray, seen: np.ndarray, grid: Grid, scan: Box) -> bool:
+    """Whether an organ's mask (z, y, x) ends, by more than a tip, where the parsed part `seen` (z, y, x) of a grid ends
+    but the scan goes on."""
+    area = 0.0
+    for axis in range(3):
+        face = np.prod([mm for i, mm in enumerate(grid.spacing) if i != axis])
+        for step in (-1, 1):
+            beyond = _shifted(seen, axis, step) == 0
+            voxels = (organ & beyond).sum(tuple(i for i in range(3) if i != axis))
+            area += float(voxels[_goes_on(grid, scan, axis, step)].sum() * face)
+    return area > _TIP_MM2
+
+
+def _shifted(mask: np.ndarray, axis: int, step: int) -> np.ndarray:
+    """Every voxel's neighbour along an axis; False beyond the border."""
+    width = [(0, 0)] * 3
+    width[axis] = (1, 1)
+    return np.take(np.pad(mask, width), np.arange(mask.shape[axis]) + 1 + step, axis)
+
+
+def _goes_on(grid: Grid, scan: Box, axis: int, step: int) -> np.ndarray:
+    """For each plane of a grid along an axis, whether two planes further the scan still shows the patient."""
+    patient, mm = 2 - axis, grid.spacing[axis]
+    position = grid.origin[patient] + mm * (np.arange(grid.size[axis]) + 2 * step)
+    return (position > scan.low[patient]) & (position < scan.high[patient])
 
 
 def largest_components(mask: np.ndarray, grid: Grid, most: int = 2) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -20,13 +21,12 @@ def window_starts(length: int, window: int, overlap: float = 0.5) -> list[int]:
     return [round(i * (length - window) / (count - 1)) for i in range(count)]
 
 
-def windows(shape: tuple[int, ...], size: tuple[int, ...], overlap: float = 0.5) -> Iterator[tuple[slice, ...]]:
-    """The windows (z, y, x) over an array of `shape`."""
-    starts = [window_starts(n, w, overlap) for n, w in zip(shape, size, strict=True)]
-    for corner in product(*starts):
-        yield tuple(slice(a, min(a + w, n)) for a, w, n in zip(corner, size, shape, strict=True))
+def window_count(shape: tuple[int, ...], size: tuple[int, ...], overlap: float = 0.5) -> int:
+    """How many windows of `size` cover an array of `shape`."""
+    return int(np.prod([len(window_starts(n, w, overlap)) for n, w in zip(shape, size, strict=True)]))
 
 
+@lru_cache(maxsize=8)
 def gaussian_weights(size: tuple[int, ...]) -> np.ndarray:
     """float32 weights of a window: a Gaussian of sigma size / 8 (nnU-Net's), never below a hundredth of its middle."""
     lines = [np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (n / 8)) ** 2) for n in size]
@@ -34,19 +34,36 @@ def gaussian_weights(size: tuple[int, ...]) -> np.ndarray:
     return np.maximum(weights / weights.max(), _FLOOR).astype(np.float32)
 
 
-def blended(
+def blended_slabs(
     hu: np.ndarray,
-    outputs: int,
     size: tuple[int, ...],
     predict: Callable[[np.ndarray], np.ndarray],
     overlap: float = 0.5,
-) -> np.ndarray:
-    """Maps (outputs, z, y, x): the weighted mean of `predict(window of hu)` over all windows of `size`."""
-    total = np.zeros((outputs, *hu.shape), np.float32)
-    weight = np.zeros(hu.shape, np.float32)
-    for window in windows(hu.shape, size, overlap):
-        part = np.ascontiguousarray(hu[window])
-        weights = gaussian_weights(part.shape)
-        total[(slice(None), *window)] += predict(part) * weights
-        weight[window] += weights
-    return total / weight
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """The weighted mean of `predict(window of hu)`, maps (C, z, y, x), over all windows of `size`, slab by slab.
+
+    Yields slices of z and their maps (C, dz, y, x) from bottom to top; no more than one window's depth is held at a
+    time.
+    """
+    starts, *planar = [window_starts(n, w, overlap) for n, w in zip(hu.shape, size, strict=True)]
+    depth = min(size[0], len(hu))
+    total, weight = None, np.zeros((depth, *hu.shape[1:]), np.float32)
+    for start, following in zip(starts, [*starts[1:], len(hu)], strict=True):
+        for y, x in product(*planar):
+            window = (slice(0, depth), slice(y, min(y + size[1], hu.shape[1])), slice(x, min(x + size[2], hu.shape[2])))
+            part = predict(np.ascontiguousarray(hu[start : start + depth][window]))
+            weights = gaussian_weights(part.shape[1:])
+            total = np.zeros((len(part), *weight.shape), np.float32) if total is None else total
+            total[(slice(None), *window)] += part * weights
+            weight[window] += weights
+        done = following - start
+        yield slice(start, following), total[:, :done] / weight[:done]
+        _move_down(total, done, axis=1)
+        _move_down(weight, done, axis=0)
+
+
+def _move_down(values: np.ndarray, planes: int, axis: int) -> None:
+    """Drops the first planes along an axis and fills the end with zeros, in place."""
+    moved = np.moveaxis(values, axis, 0)
+    moved[: len(moved) - planes] = moved[planes:].copy()
+    moved[len(moved) - planes :] = 0

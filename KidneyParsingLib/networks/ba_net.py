@@ -84,3 +84,8 @@ class BANet(nn.Module):
     def predict(self, x: torch.Tensor) -> torch.Tensor:
         """Logits (B, classes, D, H, W) of the last segmentation scale, the one used at inference."""
         return self.forward(x).segmentation[0]
+
+    def predict_with_boundary(self, x: torch.Tensor) -> torch.Tensor:
+        """`predict`'s logits and, as one more map, the probability of any boundary: (B, classes + 1, D, H, W)."""
+        output = self.forward(x)
+        return torch.cat([output.segmentation[0], any_boundary(output.boundary[0])], 1)

@@ -10,8 +10,6 @@ weights. Paper silent on normalisation and pooling; we use our common blocks and
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 
@@ -32,7 +30,9 @@ class KidNet(UNet):
         maps = [self.climb(encoded)[0], *encoded[1:]]
         scales = [_full_size(head(m), 2**n) for n, (head, m) in enumerate(zip(self.heads, maps, strict=True))]
         log_maps = torch.stack([logits.float().log_softmax(1) for logits in scales])
-        return log_maps.logsumexp(0) - math.log(len(scales))
+        # Not logsumexp: OpenVINO 2026.4 sums it over all axes.
+        largest = log_maps.amax(0)
+        return largest + (log_maps - largest).exp().mean(0).log()
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
         """The same log-probabilities; their softmax is the mean map."""

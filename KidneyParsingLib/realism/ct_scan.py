@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 import SimpleITK as sitk
 
-from ..inference.grid import Grid, bounds, resampled
+from ..inference.grid import Grid, bounds
+from ..inference.resampling import resampled
 from ..volumes.geometry import affine_of_image, image_from_array
 from ..volumes.volume import Volume
 

@@ -11,13 +11,13 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from ..errors import InputError
+from ..networks.precision import autocast, half_type, loss_scaler
 from ..progress import Progress, silent
 from .batches import batches, moved
 from .countdown import Countdown
 from .distributed import copy_from_first, gathered, local_device, rank, replica, share
 from .optimization import Schedule, make_optimizer
 from .plan import TrainingPlan
-from .precision import autocast, half_type, loss_scaler
 from .run_state import Loss, RunState
 from .training_log import NoLog, TrainingLog
 from .validation import MEAN, ValidationResult

@@ -37,10 +37,11 @@ class ValidationResult:
 
 def predicted_classes(network: nn.Module, config: NetworkConfig, hu: np.ndarray, device: torch.device) -> np.ndarray:
     """The class index (z, y, x) of every voxel by the users' predictor, without mirroring."""
+    from ..inference.backends.torch_backend import TorchBackend
     from ..inference.maps import scores_of
-    from ..inference.network_pass import predict_maps
+    from ..inference.network_pass import Predictor
 
-    return scores_of(predict_maps(network, config, hu, device), config).argmax(0)
+    return scores_of(Predictor(TorchBackend(network, device), config).maps(hu), config).argmax(0)
 
 
 class CaseValidation:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..anatomy import Segment
+from ..review import ReviewPlace
 from .geometry import spacing_of, voxel_ml
 
 
@@ -28,13 +29,16 @@ class Volume:
 class LabelMap:
     """Segments on the grid of a CT: uint8 array (z, y, x) whose voxels hold `Segment.value` (0 background).
 
-    `notes` are sentences for the user about how it came about ("No kidney was found ...").
+    `notes` are sentences for the user about how it came about ("No kidney was found ..."), `places` are worth a look.
+    `uncertainty`, in percent, is on a coarser grid of its own.
     """
 
     array: np.ndarray
     affine: np.ndarray
     segments: tuple[Segment, ...] = ()
     notes: tuple[str, ...] = ()
+    places: tuple[ReviewPlace, ...] = ()
+    uncertainty: Volume | None = None
 
     def mask(self, segment: Segment) -> np.ndarray:
         """Boolean array (z, y, x) of one segment."""

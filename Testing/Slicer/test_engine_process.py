@@ -99,7 +99,7 @@ def test_run_ends_with_a_result(start_engine, listener, request_for):
     engine = start_engine()
     engine.start(request_for())
     qt_stubs.run_until(lambda: listener.ending)
-    fractions = [fraction for fraction, _ in listener.named("onProgress")]
+    fractions = [fraction for fraction, *_ in listener.named("onProgress")]
     assert listener.ending == "onResult" and Path(listener.named("onResult")[0][0].output).exists()
     assert fractions == sorted(fractions) and len(fractions) > 3
     assert listener.states == ["starting", "running", "idle"]
@@ -145,7 +145,7 @@ def test_cancel_while_starting(start_engine, listener, request_for):
 def test_cancel_takes_at_most_a_second_and_a_new_run_works(start_engine, listener, request_for, tmp_path, model):
     engine = start_engine(50 if model == "plain" else 5)
     engine.start(request_for(model))
-    qt_stubs.run_until(lambda: any(phase == "Predicting" for _, phase in listener.named("onProgress")))
+    qt_stubs.run_until(lambda: any(phase == "Predicting" for _, phase, _ in listener.named("onProgress")))
     start = time.monotonic()
     engine.cancel()
     qt_stubs.run_until(lambda: listener.ending)

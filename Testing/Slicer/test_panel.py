@@ -59,8 +59,11 @@ def test_ui_file_keeps_the_parameter_names(ui):
 def test_run_is_shown_and_its_result(ui, panel, heard):
     panel.onStateChanged(EngineState.STARTING)
     assert not ui.progressBar.isHidden() and ui.statusLabel.text() == "Starting... 0:00"
-    panel.onProgress(0.42, "Predicting")
+    panel.onProgress(0.42, "Predicting", None)
     assert ui.progressBar.value() == 42 and ui.statusLabel.text().startswith("Predicting... ")
+    assert "left" not in ui.statusLabel.text()
+    panel.onProgress(0.43, "Predicting", 95.5)
+    assert ui.statusLabel.text().endswith(", about 1:35 left")
     panel.onLog("a line")
     panel.onStateChanged(EngineState.IDLE)
     assert ui.progressBar.isHidden() and heard == ["idle changed"] * 2
@@ -79,7 +82,7 @@ def test_failure_is_shown_in_status_and_log(ui, panel):
 
 def test_new_run_starts_with_an_empty_log_and_bar(ui, panel):
     panel.onLog("old")
-    panel.onProgress(0.9, "Predicting")
+    panel.onProgress(0.9, "Predicting", 2.0)
     panel.onStateChanged(EngineState.STARTING)
     assert ui.logTextBox.toPlainText() == "" and ui.progressBar.value() == 0
 

@@ -32,7 +32,7 @@ class FakeParser:
     fail: BaseException | None = None
     options: Options | None = None
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, log: Callable[[str], None] = print) -> None:
         type(self).options = options
 
     def parse(self, volume: Volume, progress: Progress) -> LabelMap:

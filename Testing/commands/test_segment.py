@@ -16,6 +16,7 @@ from KidneyParsingLib.anatomy import segment
 from KidneyParsingLib.cli import main
 from KidneyParsingLib.errors import Cancelled, InputError, OutOfMemoryError
 from KidneyParsingLib.inference.options import Options
+from KidneyParsingLib.review import read_places
 from KidneyParsingLib.volumes.volume import LabelMap, Volume
 from KidneyParsingLib.volumes.writing import read_label_map
 
@@ -64,6 +65,31 @@ def test_arguments_reach_the_parser(ct_path: Path, fake_parser: Any) -> None:
     choice = ["--device", "cuda:1", "--structures", "kidney, vein", "--tta", "--model", "ba_net"]
     assert main(["segment", str(ct_path), *choice]) == 0
     assert fake_parser.options == Options("ba_net", "cuda:1", ("kidney", "vein"), True)
+
+
+def test_choices_of_speed_reach_the_parser(ct_path: Path, fake_parser: Any) -> None:
+    choice = ["--quality", "best", "--region", "whole", "--overlap", "0.25", "--backend", "torch"]
+    assert main(["segment", str(ct_path), *choice]) == 0
+    expected = Options(quality="best", region="whole", overlap=0.25, backend="torch")
+    assert fake_parser.options == expected
+
+
+def test_an_overlap_that_windows_cannot_have_is_refused(ct_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["segment", str(ct_path), "--overlap", "1.5"]) == 2
+    assert "choose 0 to 0.9" in capsys.readouterr().err
+
+
+def test_review_and_uncertainty_are_written_beside_the_segments(ct_path: Path, fake_parser: Any) -> None:
+    """The stand-in knows of no place; the uncertainty then is nothing on the CT's grid."""
+    assert main(["segment", str(ct_path), "--review", "r.json", "--uncertainty", "u.nii.gz"]) == 0
+    assert fake_parser.options.review and read_places("r.json") == ()
+    assert not sitk.GetArrayFromImage(sitk.ReadImage("u.nii.gz")).any()
+
+
+@pytest.mark.parametrize(("flag", "name"), [("--review", "r.txt"), ("--uncertainty", "u.png")])
+def test_extras_of_the_wrong_kind_are_refused_before_any_work(ct_path: Path, flag: str, name: str) -> None:
+    assert main(["segment", str(ct_path), flag, name]) == 2
+    assert not list(Path().iterdir())
 
 
 def test_json_lines_are_all_there_is_on_stdout(ct_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -21,15 +21,27 @@ from KidneyParsingLib.engine.messages import (
 )
 from KidneyParsingLib.inference.options import Options
 
+PLACE = {
+    "structure": "tumor",
+    "reason": "Small.",
+    "center_ras": [1.0, -2.5, 30.0],
+    "ml": 0.4,
+    "score": 0.9,
+    "kind": "speck",
+}
 MESSAGES = [
     SegmentRequest("7", "/data/Müller/ct.nrrd", "out.seg.nrrd", "ba_net", "cuda:1", ("kidney", "tumor"), True),
     SegmentRequest("8", "ct.nii.gz", "out.seg.nrrd"),
+    SegmentRequest(
+        "9", "ct", "out", quality="fast", region="whole", overlap=0.25, backend="torch", review=True, threads=3
+    ),
     CancelRequest("7"),
     ShutdownRequest(),
     ReadyReply("0.1.0", 4711),
     ProgressReply("7", 0.25, "Predicting"),
+    ProgressReply("7", 0.5, "Predicting", 12.5),
     LogReply("7", "line one\nline two\r\n\tüß"),
-    ResultReply("7", "out.seg.nrrd", {"kidney_left": 181.5}, ("a note",), 12.5),
+    ResultReply("7", "out.seg.nrrd", {"kidney_left": 181.5}, ("a note",), 12.5, {"Parsing": 9.5}, (PLACE,)),
     ErrorReply("7", "There is no file.", 2),
     CancelledReply("7"),
 ]
@@ -51,6 +63,17 @@ def test_one_ascii_line_with_version_and_type(message):
 def test_defaults_are_those_of_the_options():
     request = decode('{"version": 1, "type": "segment", "id": "a", "ct": "c", "output": "o"}')
     assert request.options == Options()
+
+
+def test_request_of_options_asks_for_these_options():
+    options = Options("tu_net", "cpu", ("kidney",), True, "fast", "whole", 0.25, "torch", True)
+    request = SegmentRequest.of("a", "c", "o", options, threads=2)
+    assert request.options == options and (request.id, request.ct, request.output, request.threads) == (
+        "a",
+        "c",
+        "o",
+        2,
+    )
 
 
 def test_unknown_fields_are_ignored():

@@ -39,3 +39,13 @@ def test_two_runs_of_one_engine_a_bad_input_and_a_cancel(tmp_path: Path) -> None
     assert dice_by_structure(first.structure_labels(), truth)["kidney"] > 0.85
     kidneys = np.isin(first.array, [s.value for s in second.segments])
     assert np.array_equal(kidneys, second.array > 0)
+
+
+def test_one_kidney_is_said_so(tmp_path: Path) -> None:
+    image = sitk.ReadImage(SAMPLE)
+    # The patient's right is where x is small.
+    sitk.WriteImage(image[: image.GetWidth() // 2 + 10], str(tmp_path / "half.nrrd"))
+    with EngineClient(log=lambda text: None) as engine:
+        options = Options(structures=("kidney",), quality="fast", backend="torch")
+        result = engine.segment(tmp_path / "half.nrrd", tmp_path / "half.seg.nrrd", options)
+    assert set(result.volumes_ml) == {"kidney_right"} and "Only a right kidney was found." in result.notes

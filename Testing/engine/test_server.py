@@ -1,98 +1,27 @@
-"""The engine as a real child process: runs, progress, cancelling, errors, and what is left when someone dies."""
+"""The engine as a real child process: runs, progress, errors; test_cancel.py and test_death.py hold the rest."""
 
 import os
 import subprocess
 import sys
-import threading
-import time
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
+from raw_engine import segment_request as request
 
-from KidneyParsingLib.engine.client import EngineClient
 from KidneyParsingLib.engine.messages import (
-    CancelledReply,
-    CancelRequest,
     ErrorReply,
     LogReply,
     ProgressReply,
     ReadyReply,
     ResultReply,
-    SegmentRequest,
     ShutdownRequest,
     decode,
     encode,
 )
 from KidneyParsingLib.errors import Cancelled, InputError, KidneyParsingError, OutOfMemoryError
 from KidneyParsingLib.inference.options import Options
-from KidneyParsingLib.volumes.geometry import image_from_array
 from KidneyParsingLib.volumes.writing import read_label_map
-
-FAKE_ENGINE = Path(__file__).with_name("fake_engine.py")
-
-
-class RawEngine:
-    """The child process with its bare pipes."""
-
-    def __init__(self, steps: int = 5) -> None:
-        command = [sys.executable, str(FAKE_ENGINE), str(steps)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-
-    def send(self, *requests) -> None:
-        for request in requests:
-            self.process.stdin.write(request if isinstance(request, bytes) else encode(request))
-        self.process.stdin.flush()
-
-    def reply(self):
-        return decode(self.process.stdout.readline())
-
-    def replies_until(self, *kinds) -> list:
-        replies = [self.reply()]
-        while not isinstance(replies[-1], kinds):
-            replies.append(self.reply())
-        return replies
-
-
-@pytest.fixture
-def start_engine():
-    engines = []
-
-    def start(steps: int = 5) -> RawEngine:
-        engines.append(RawEngine(steps))
-        assert isinstance(engines[-1].reply(), ReadyReply)
-        return engines[-1]
-
-    yield start
-    for engine in engines:
-        engine.process.kill()
-        engine.process.wait()
-        engine.process.stdin.close()
-        engine.process.stdout.close()
-
-
-@pytest.fixture
-def ct(tmp_path):
-    import SimpleITK as sitk
-
-    array = np.full((20, 24, 28), -100, np.int16)
-    array[5:10, 5:10, 5:10] = 60
-    path = tmp_path / "ct.nrrd"
-    sitk.WriteImage(image_from_array(array, np.diag([2.0, 2.0, 2.0, 1.0])), str(path))
-    return path
-
-
-@pytest.fixture
-def output(tmp_path):
-    folder = tmp_path / "results"
-    folder.mkdir()
-    return folder / "out.seg.nrrd"
-
-
-def request(ct, output, id="1", model="plain"):
-    return SegmentRequest(id, str(ct), str(output), model)
 
 
 def test_run_reports_rising_progress_and_writes_the_segments(start_engine, ct, output):
@@ -100,10 +29,13 @@ def test_run_reports_rising_progress_and_writes_the_segments(start_engine, ct, o
     engine.send(request(ct, output))
     *progress, result = engine.replies_until(ResultReply, ErrorReply)
     fractions = [reply.fraction for reply in progress if isinstance(reply, ProgressReply)]
-    phases = {reply.phase for reply in progress}
+    phases = list(dict.fromkeys(reply.phase for reply in progress if isinstance(reply, ProgressReply)))
     assert fractions == sorted(fractions) and 0 <= fractions[0] and fractions[-1] <= 1
-    assert phases == {"Reading the CT", "Loading the network", "Predicting", "Writing the segments"}
+    before, after = ["Reading the CT", "Loading the network"], ["Done", "Writing the segments"]
+    assert phases == [*before, "Predicting", "Parsing region 1 of 2", "Parsing region 2 of 2", *after]
     assert result.output == str(output) and result.seconds > 0
+    assert list(result.phases) == [*before, "Predicting", "Parsing", "Writing the segments"]
+    assert min(result.phases.values()) >= 0 and sum(result.phases.values()) == pytest.approx(result.seconds, abs=0.1)
     assert result.volumes_ml == pytest.approx({"kidney_right": 1.0})
     assert read_label_map(output).volumes_ml() == pytest.approx(result.volumes_ml)
     assert os.listdir(output.parent) == [output.name]
@@ -153,53 +85,54 @@ def test_malformed_line_is_refused_and_the_process_goes_on(start_engine, ct, out
     assert any(isinstance(reply, ErrorReply) for reply in replies) and replies[-1].id == "1"
 
 
-def test_cancel_in_the_middle_is_answered_at_once_and_leaves_nothing(start_engine, ct, output):
-    engine = start_engine(steps=200)
-    engine.send(request(ct, output))
-    while engine.reply().phase != "Predicting":
-        pass
-    start = time.monotonic()
-    engine.send(CancelRequest("1"))
-    engine.replies_until(CancelledReply)
-    assert time.monotonic() - start < 0.8
-    assert os.listdir(output.parent) == []
-
-
-def test_cancel_of_a_waiting_run_and_of_an_unknown_one(start_engine, ct, output):
+def test_places_to_look_at_arrive_as_plain_numbers(start_engine, ct, output):
     engine = start_engine()
-    engine.send(request(ct, output), request(ct, output, "2"), CancelRequest("2"), CancelRequest("9"))
-    assert engine.replies_until(ResultReply, CancelledReply)[-1].id == "1"
-    assert isinstance(engine.reply(), CancelledReply)
-
-
-def test_old_result_survives_a_cancelled_run(start_engine, ct, output):
-    output.write_text("precious")
-    engine = start_engine(steps=200)
-    engine.send(request(ct, output), CancelRequest("1"))
-    engine.replies_until(CancelledReply)
-    assert output.read_text() == "precious"
-
-
-def test_closed_stdin_ends_the_process_in_the_middle_of_a_run(start_engine, ct, output):
-    engine = start_engine(steps=200)
     engine.send(request(ct, output))
-    while engine.reply().phase != "Predicting":
-        pass
-    engine.process.stdin.close()
-    assert engine.process.wait(2) == 0
-    assert os.listdir(output.parent) == []
+    (place,) = engine.replies_until(ResultReply)[-1].places
+    text = {"structure": "kidney", "reason": "The contour is vague.", "kind": "surface"}
+    assert place == {**text, "center_ras": [1.5, -2.0, 30.0], "ml": 0.25, "score": 0.5}
+
+
+def test_parser_s_log_carries_the_id_of_its_run(start_engine, ct, output):
+    engine = start_engine()
+    engine.send(request(ct, output), request(ct, output, "2"))
+    logs = [reply for reply in engine.replies_until(ResultReply) + engine.replies_until(ResultReply)]
+    logs = [reply for reply in logs if isinstance(reply, LogReply)]
+    assert logs == [LogReply("1", "a line for the log"), LogReply("2", "a line for the log")]
+
+
+def test_time_left_shrinks_to_nothing(start_engine, ct, output):
+    engine = start_engine(steps=40)
+    engine.send(request(ct, output))
+    replies = [reply for reply in engine.replies_until(ResultReply) if isinstance(reply, ProgressReply)]
+    left = [reply.seconds_left for reply in replies]
+    assert left[0] is None and replies[0].phase == "Reading the CT"
+    known = [seconds for seconds in left if seconds is not None]
+    assert len(known) > 10 and known[0] > known[-1] >= 0
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [({"quality": "superb"}, "superb"), ({"overlap": 2.0}, "2.0"), ({"threads": 0}, "0 threads")],
+)
+def test_request_for_what_does_not_exist_is_refused_before_the_work(start_engine, ct, output, change, words):
+    engine = start_engine()
+    engine.send(replace(request(ct, output), **change))
+    error = engine.reply()
+    assert isinstance(error, ErrorReply) and (error.id, error.exit_code) == ("1", 2) and words in error.message
+
+
+def test_second_run_of_the_same_id_is_refused_and_the_first_goes_on(start_engine, ct, output):
+    engine = start_engine()
+    engine.send(request(ct, output), request(ct, output))
+    replies = engine.replies_until(ResultReply)
+    assert [reply.id for reply in replies if isinstance(reply, ErrorReply)] == [""]
 
 
 def test_shutdown_ends_an_idle_process(start_engine):
     engine = start_engine()
     engine.send(ShutdownRequest())
     assert engine.process.wait(2) == 0
-
-
-@pytest.fixture
-def client():
-    with EngineClient([sys.executable, str(FAKE_ENGINE)], log=lambda text: None) as engine:
-        yield engine
 
 
 def test_client_runs_twice_in_one_process(client, ct, output):
@@ -234,12 +167,13 @@ def test_progress_callback_can_cancel(client, ct, output):
     assert not output.exists()
 
 
-def test_cancel_kills_an_engine_that_does_not_listen(client, ct, output):
-    threading.Timer(1.0, client.cancel).start()
-    start = time.monotonic()
-    with pytest.raises(Cancelled):
-        client.segment(ct, output, Options(model="deaf"))
-    assert time.monotonic() - start < 4
+def test_error_of_the_progress_callback_ends_the_run(client, ct, output):
+    def fail(fraction: float, phase: str) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        client.segment(ct, output, progress=fail)
+    assert not output.exists()
     assert client.segment(ct, output).output == str(output)
 
 

@@ -1,15 +1,20 @@
-"""The released model, loaded once, and the sample CTA with its truth."""
+"""The released model, loaded once; the sample CTA with its truth; a patient of boxes, and what parses it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from stub_networks import BRIGHT, DIM, SPINE, TUMOR, Stub, locator_maps
 
 from KidneyParsingLib.inference.options import Options
 from KidneyParsingLib.inference.parser import KidneyParser
+from KidneyParsingLib.inference.systems import LOCATOR, System
+from KidneyParsingLib.networks.configs import config
 from KidneyParsingLib.volumes.reading import read_ct
 from KidneyParsingLib.volumes.volume import LabelMap, Volume
 
@@ -34,3 +39,28 @@ def sample_truth() -> np.ndarray:
 @pytest.fixture(scope="session")
 def sample_result(a_parser: KidneyParser, sample_ct: Volume) -> LabelMap:
     return a_parser.parse(sample_ct)
+
+
+@pytest.fixture
+def a_patient() -> Volume:
+    """Upright, 2 mm: a spine and two kidneys 48 x 48 x 80 mm, the left one with a dim part and a tumor."""
+    array = np.full((100, 90, 140), -100, np.int16)
+    array[:, 50:66, 62:78] = SPINE
+    array[30:70, 30:54, 26:50] = BRIGHT
+    array[30:70, 30:54, 90:114] = BRIGHT
+    array[60:70, 30:54, 90:114] = DIM
+    array[44:56, 36:48, 96:108] = TUMOR
+    return Volume(array, np.diag([2.0, 2.0, 2.0, 1.0]))
+
+
+@pytest.fixture
+def parsed(a_patient: Volume, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LabelMap]:
+    """Parses the patient with a system of stubs."""
+
+    def run(system: System, stubs: dict[str, Stub], tta: bool = False) -> LabelMap:
+        everyone = {LOCATOR: Stub(config("locator"), locator_maps), **stubs}
+        monkeypatch.setattr("KidneyParsingLib.inference.parser.load", lambda name, *how: everyone[name])
+        monkeypatch.setattr("KidneyParsingLib.inference.parser.find_model", lambda name: SimpleNamespace(system=system))
+        return KidneyParser(Options(model="stub", device="cpu", tta=tta)).parse(a_patient)
+
+    return run

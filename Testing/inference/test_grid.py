@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from KidneyParsingLib.inference.grid import AIR_HU, Box, Grid, bounds, index_window, labels_on_volume, resampled
+from KidneyParsingLib.inference.grid import AIR_HU, Box, Grid, bounds, index_window
+from KidneyParsingLib.inference.resampling import resampled
+from KidneyParsingLib.inference.upsampling import labels_on_volume
 from KidneyParsingLib.volumes.geometry import make_affine
 from KidneyParsingLib.volumes.volume import Volume
 

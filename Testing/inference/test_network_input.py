@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from KidneyParsingLib.inference.grid import Box, bounds, resampled
+from KidneyParsingLib.inference.grid import Box, bounds
 from KidneyParsingLib.inference.network_input import median_filtered, network_grid, network_input, network_spacing
+from KidneyParsingLib.inference.resampling import resampled
 from KidneyParsingLib.networks.configs import config
 from KidneyParsingLib.volumes.geometry import make_affine
 from KidneyParsingLib.volumes.volume import Volume

@@ -84,12 +84,13 @@ def test_only_the_wanted_structures_are_kept(sample_ct: Volume, sample_result: L
 
 
 def test_a_water_phantom_has_no_kidney_and_says_so(a_parser: KidneyParser) -> None:
-    array = np.full((60, 100, 100), -1000, np.int16)
-    y, x = np.ogrid[:100, :100]
-    array[:, (y - 50) ** 2 + (x - 50) ** 2 < 40**2] = 0
+    array = np.full((40, 60, 60), -1000, np.int16)
+    y, x = np.ogrid[:60, :60]
+    array[:, (y - 30) ** 2 + (x - 30) ** 2 < 25**2] = 0
     result = a_parser.parse(Volume(array, np.diag([3.0, 3.0, 4.0, 1.0])))
     assert result.segments == () and not result.array.any()
-    assert result.notes == ("No kidney was found in this volume.",)
+    searched = "The whole scan was searched, as no kidney was located."
+    assert result.notes == (searched, "No kidney was found in this volume.")
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones() -> None:

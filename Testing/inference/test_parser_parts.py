@@ -3,83 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from stub_networks import BA_NET, BRIGHT, DIM, ROUGH, TU_NET, TUMOR, Stub, kidney_with, near, system, whole_and_tumor
 
 from KidneyParsingLib.errors import InputError
 from KidneyParsingLib.inference.network_pass import ALL_AXES, LEFT_RIGHT, PLAIN
-from KidneyParsingLib.inference.options import Options
-from KidneyParsingLib.inference.parser import KidneyParser
-from KidneyParsingLib.inference.systems import LOCATOR, System
-from KidneyParsingLib.networks.configs import NetworkConfig, config
 from KidneyParsingLib.volumes.volume import LabelMap, Volume
-
-SPINE, BRIGHT, DIM, TUMOR = 400, 200, 150, 100
-TU_NET, BA_NET, ROUGH = config("tu_net", "tiny"), config("ba_net", "tiny"), config("l_net", "tiny")
-Answer = Callable[[np.ndarray], np.ndarray]
-
-
-class Stub:
-    """A loaded network whose maps are a function of the HU; notes the mirrors that it is asked for."""
-
-    def __init__(self, network_config: NetworkConfig, answer: Answer) -> None:
-        self.config, self.answer, self.mirrors = network_config, answer, set()
-
-    def maps(self, hu: np.ndarray, device: object, mirrors: tuple = PLAIN) -> np.ndarray:
-        self.mirrors.add(mirrors)
-        return self.answer(hu).astype(np.float32)
-
-
-def near(hu: np.ndarray, value: float) -> np.ndarray:
-    return (hu >= value - 25) & (hu < value + 25)
-
-
-def locator_maps(hu: np.ndarray) -> np.ndarray:
-    kidney, spine = near(hu, BRIGHT) | near(hu, DIM) | near(hu, TUMOR), near(hu, SPINE)
-    return np.stack([~kidney & ~spine, kidney, spine, hu * 0, hu * 0])
-
-
-def whole_and_tumor(bright: float, dim: float, tumor: float = 0.9) -> Answer:
-    """Nested maps with these values of "whole" in bright and dim kidney, and of "tumor" in tumor."""
-    return lambda hu: np.stack(
-        [bright * near(hu, BRIGHT) + dim * near(hu, DIM) + 0.9 * near(hu, TUMOR), np.where(near(hu, TUMOR), tumor, 0.2)]
-    )
-
-
-def kidney_with(p: float) -> Answer:
-    """Softmax maps of all structures: kidney with probability p where it is bright, else background."""
-    return lambda hu: np.stack([1 - p * near(hu, BRIGHT), p * near(hu, BRIGHT), *[hu * 0] * 5])
-
-
-@pytest.fixture
-def a_patient() -> Volume:
-    """Upright, 2 mm: a spine and two kidneys 48 x 48 x 80 mm, the left one with a dim part and a tumor."""
-    array = np.full((100, 90, 140), -100, np.int16)
-    array[:, 50:66, 62:78] = SPINE
-    array[30:70, 30:54, 26:50] = BRIGHT
-    array[30:70, 30:54, 90:114] = BRIGHT
-    array[60:70, 30:54, 90:114] = DIM
-    array[44:56, 36:48, 96:108] = TUMOR
-    return Volume(array, np.diag([2.0, 2.0, 2.0, 1.0]))
-
-
-@pytest.fixture
-def parsed(a_patient: Volume, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LabelMap]:
-    """Parses the patient with a system of stubs."""
-
-    def run(system: System, stubs: dict[str, Stub], tta: bool = False) -> LabelMap:
-        everyone = {LOCATOR: Stub(config("locator"), locator_maps), **stubs}
-        monkeypatch.setattr("KidneyParsingLib.inference.parser.load", lambda name, device: everyone[name])
-        monkeypatch.setattr("KidneyParsingLib.inference.parser.find_model", lambda name: SimpleNamespace(system=system))
-        return KidneyParser(Options(model="stub", device="cpu", tta=tta)).parse(a_patient)
-
-    return run
-
-
-def system(*members: str, **how: object) -> System:
-    return System("stub", "", "", members, **how)
 
 
 def ml(result: LabelMap) -> dict[str, float]:
@@ -156,11 +87,12 @@ def test_mirror_images_are_averaged_when_asked_for_or_when_the_system_always_doe
 ) -> None:
     stub = Stub(TU_NET, whole_and_tumor(0.9, 0.9))
     parsed(system("a", **how), {"a": stub}, tta)
-    assert stub.mirrors == {mirrors}
+    assert stub.views == {mirrors}
 
 
 def test_what_tells_artery_from_vein_is_never_shown_a_mirror_image(parsed: Callable) -> None:
     """There the aorta would lie where the cava should."""
     stub = Stub(BA_NET, kidney_with(0.9))
     parsed(system("a"), {"a": stub}, tta=True)
-    assert stub.mirrors == {PLAIN}
+    (views,) = stub.views
+    assert len(views) == 2 and not any(view.mirrored for view in views) and views[1].shift

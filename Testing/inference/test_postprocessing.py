@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from KidneyParsingLib.anatomy import LEFT, RIGHT, structure
-from KidneyParsingLib.inference.cleanup import keep_plausible, suppress_implausible
+from KidneyParsingLib.inference.cleanup import implausible, keep_plausible, suppress, without_unlikely_kidneys
 from KidneyParsingLib.inference.grid import Grid
 from KidneyParsingLib.inference.locate import LOCATOR_CLASSES, Midline, find_kidneys, find_midline
 from KidneyParsingLib.inference.sides import MAX_TUMORS, to_segments
@@ -192,7 +192,7 @@ def a_scene() -> tuple[np.ndarray, Grid]:
 
 def suppressed(labels: np.ndarray, grid: Grid) -> np.ndarray:
     logits = logits_of(labels)
-    suppress_implausible(logits, np.arange(7, dtype=np.uint8), grid, Midline(np.zeros(1), np.array([120.0])))
+    suppress(logits, implausible(labels, True, grid, Midline(np.zeros(1), np.array([120.0]))))
     return logits.argmax(0)
 
 
@@ -264,3 +264,13 @@ def test_a_ureter_in_pieces_stays_and_one_without_a_kidney_goes(a_scene: tuple[n
     result = suppressed(with_ureters, grid)
     assert (result[:14, 30, 27] == LABEL["ureter"]).sum() == 12
     assert not result[:, 5].any()
+
+
+@pytest.mark.parametrize(("hu", "half", "kept"), [(35, 15, True), (5, 15, False), (35, 10, False)])
+def test_a_kidney_that_no_locator_confirms_must_be_bright_and_large_enough(hu: int, half: int, kept: bool) -> None:
+    """Cubes of 27 ml and 8 ml, of the brightness of a kidney without contrast and of water."""
+    labels = np.zeros((40, 40, 40), np.uint8)
+    labels[box((20, 20, 20), half, labels.shape)] = LABEL["kidney"]
+    labels[:5, :5, :5] = LABEL["vein"]
+    result = without_unlikely_kidneys(labels, np.full(labels.shape, hu, np.int16), 0.001)
+    assert np.array_equal(result, labels) if kept else not result.any()

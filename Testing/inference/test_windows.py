@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import product
+
 import numpy as np
 import pytest
 
-from KidneyParsingLib.inference.windows import blended, gaussian_weights, window_starts, windows
+from KidneyParsingLib.inference.windows import blended_slabs, gaussian_weights, window_count, window_starts
 
 
 @pytest.mark.parametrize(
@@ -23,11 +26,19 @@ def test_starts(length: int, window: int, overlap: float, starts: list[int]) -> 
     assert window_starts(length, window, overlap) == starts
 
 
-def test_windows_cover_every_voxel() -> None:
-    seen = np.zeros((21, 16, 9), int)
-    for window in windows(seen.shape, (8, 8, 16)):
-        seen[window] += 1
-    assert seen.min() >= 1
+def blended(hu: np.ndarray, size: tuple[int, ...], predict: Callable, overlap: float = 0.5) -> np.ndarray:
+    """All slabs one on the other."""
+    slabs = list(blended_slabs(hu, size, predict, overlap))
+    assert [z.start for z, _ in slabs] == [0, *(z.stop for z, _ in slabs[:-1])] and slabs[-1][0].stop == len(hu)
+    assert all(maps.shape[1] == z.stop - z.start for z, maps in slabs)
+    return np.concatenate([maps for _, maps in slabs], 1)
+
+
+def test_as_many_windows_are_predicted_as_are_counted_and_none_is_larger_than_wanted() -> None:
+    seen = []
+    blended(np.zeros((21, 16, 9), np.float32), (8, 8, 16), lambda part: seen.append(part.shape) or part[None])
+    assert len(seen) == window_count((21, 16, 9), (8, 8, 16)) == 5 * 3
+    assert set(seen) == {(8, 8, 9)}
 
 
 def test_weights_are_largest_in_the_middle_and_never_vanish() -> None:
@@ -39,14 +50,31 @@ def test_weights_are_largest_in_the_middle_and_never_vanish() -> None:
 
 def test_blending_what_is_the_same_everywhere_gives_it_back() -> None:
     hu = np.random.default_rng(0).normal(0, 100, (20, 17, 30)).astype(np.float32)
-    maps = blended(hu, 2, (8, 16, 8), lambda part: np.stack([part, -part]))
+    maps = blended(hu, (8, 16, 8), lambda part: np.stack([part, -part]))
     assert np.allclose(maps[0], hu, atol=1e-3) and np.allclose(maps[1], -hu, atol=1e-3)
 
 
 def test_a_blend_is_the_weighted_mean_of_two_windows() -> None:
     """Windows at 0 and 2 of 6 voxels that answer 1 and 3: a voxel that both see is (1 w1 + 3 w2) / (w1 + w2)."""
     answers = iter((1.0, 3.0))
-    maps = blended(np.zeros((1, 1, 6), np.float32), 1, (1, 1, 4), lambda part: np.full((1, *part.shape), next(answers)))
+    maps = blended(np.zeros((1, 1, 6), np.float32), (1, 1, 4), lambda part: np.full((1, *part.shape), next(answers)))
     w = gaussian_weights((1, 1, 4))[0, 0]
     expected = [1, 1, (w[2] + 3 * w[0]) / (w[2] + w[0]), (w[3] + 3 * w[1]) / (w[3] + w[1]), 3, 3]
     assert maps[0, 0, 0] == pytest.approx(expected)
+
+
+def test_slabs_are_the_blend_of_all_windows_at_once() -> None:
+    """Against a plain loop that holds everything; the answer depends on where in a window a voxel lies."""
+    size, shape = (8, 8, 8), (27, 13, 8)
+    hu = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    ramp = np.arange(512, dtype=np.float32).reshape(size)
+
+    def predict(part: np.ndarray) -> np.ndarray:
+        return np.stack([part * ramp[: part.shape[0], : part.shape[1], : part.shape[2]]])
+
+    total, weight = np.zeros(shape), np.zeros(shape)
+    for z, y, x in product(*(window_starts(n, w) for n, w in zip(shape, size, strict=True))):
+        at = (slice(z, z + 8), slice(y, y + 8), slice(x, x + 8))
+        total[at] += predict(hu[at])[0] * gaussian_weights(size)
+        weight[at] += gaussian_weights(size)
+    assert blended(hu, size, predict)[0] == pytest.approx(total / weight, rel=1e-4, abs=1e-4)

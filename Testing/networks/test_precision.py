@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from KidneyParsingLib.training import precision
-from KidneyParsingLib.training.precision import autocast, half_type, loss_scaler
+from KidneyParsingLib.networks import precision
+from KidneyParsingLib.networks.precision import autocast, half_type, loss_scaler
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 

@@ -1,0 +1,53 @@
+"""The CT brought to a network's grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..volumes.geometry import image_from_array, spacing_of
+from ..volumes.volume import Volume
+from .grid import AIR_HU, Box, Grid, index_window, shifted_affine
+
+
+def resampled(volume: Volume, grid: Grid) -> np.ndarray:
+    """The CT on a grid, float32 HU (z, y, x); AIR_HU outside.
+
+    Voxels are averaged in whole blocks up to the grid's spacing, then interpolated linearly: noise falls as in a scan
+    of that resolution, and no float copy of the whole CT is made.
+    """
+    box = Box(grid.origin - grid.spacing[::-1], grid.origin + np.multiply(grid.size[::-1], grid.spacing[::-1]))
+    window = index_window(volume.affine, volume.array.shape, box)
+    part, affine = volume.array[window], shifted_affine(volume.affine, tuple(w.start for w in window))
+    blocks, affine = _block_means(part, affine, grid.spacing)
+    image = image_from_array(blocks, affine)
+    reference = (tuple(int(n) for n in grid.size[::-1]), grid.origin.tolist(), tuple(map(float, grid.spacing[::-1])))
+    size, origin, spacing = reference
+    result = sitk.Resample(image, size, sitk.Transform(), sitk.sitkLinear, origin, spacing, np.eye(3).ravel().tolist(),
+                           AIR_HU, sitk.sitkFloat32)  # fmt: skip
+    return sitk.GetArrayFromImage(result)
+
+
+def _block_means(array: np.ndarray, affine: np.ndarray, spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Means over blocks of whole voxels no larger than `spacing` (z, y, x of the patient), and their affine; last
+    blocks may be smaller."""
+    factors = [
+        max(1, min(int(wanted / mm + 0.05), n))
+        for wanted, mm, n in zip(_along_axes(spacing, affine), spacing_of(affine)[::-1], array.shape, strict=True)
+    ]
+    starts = [np.arange(0, n, f) for n, f in zip(array.shape, factors, strict=True)]
+    sizes = [np.diff(np.append(s, n)).astype(np.float32) for s, n in zip(starts, array.shape, strict=True)]
+    means = np.empty([len(s) for s in starts], np.float32)
+    for z, start in enumerate(starts[0]):  # a slab at a time, so that no float copy of the whole is made
+        slab = array[start : start + factors[0]].mean(0, dtype=np.float32)
+        rows = np.add.reduceat(slab, starts[1], axis=0) / sizes[1][:, None]
+        means[z] = np.add.reduceat(rows, starts[2], axis=1) / sizes[2]
+    moved = shifted_affine(affine, tuple((f - 1) / 2 for f in factors))
+    moved[:3, :3] = moved[:3, :3] * factors[::-1]
+    return means, moved
+
+
+def _along_axes(spacing: tuple[float, ...], affine: np.ndarray) -> list[float]:
+    """The upright spacing (z, y, x) along a volume's array axes: that of the patient axis which each follows most."""
+    follows = np.abs(affine[:3, :3] / spacing_of(affine)).argmax(0)[::-1]
+    return [spacing[2 - axis] for axis in follows]

@@ -1,0 +1,48 @@
+"""What an annotator is shown of a network's doubts, out of the same pass that made the labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..networks.configs import NESTED, NetworkConfig
+from ..review import ReviewPlace
+from ..volumes.volume import Volume
+from .passes import ParsedMaps
+from .review_places import review_places
+from .uncertainty import uncertainty_of
+
+
+@dataclass(frozen=True)
+class Review:
+    """Places worth a look, and the uncertainty in percent on the network's grid."""
+
+    places: tuple[ReviewPlace, ...] = ()
+    uncertainty: Volume | None = None
+
+
+def reviewed(
+    scores: np.ndarray, labels: np.ndarray, config: NetworkConfig, parsed: ParsedMaps, wanted: tuple[str, ...] | None
+) -> Review:
+    """The review of scores (C, z, y, x) whose structure labels (z, y, x) are cleaned up; places of the `wanted`
+    structures only."""
+    maps, grid = probabilities_of(scores, config, parsed.seen), parsed.grid
+    places = review_places(maps, labels, config.classes, grid.spacing, grid.affine, parsed.boundary, seen=parsed.seen)
+    chosen = tuple(place for place in places if wanted is None or place.structure in wanted)
+    percent = (100 * uncertainty_of(maps, labels, parsed.boundary)).astype(np.int16)
+    return Review(chosen, Volume(percent, grid.affine))
+
+
+def probabilities_of(scores: np.ndarray, config: NetworkConfig, seen: np.ndarray) -> np.ndarray:
+    """Probabilities (C, z, y, x) float16 of scores, 0 where nothing was seen; of nested scores (0, a, a + b) the two
+    maps (2, z, y, x) of a and b."""
+    if config.activation == NESTED:
+        logits = np.stack([scores[1], scores[2] - scores[1]])
+        maps = (1 / (1 + np.exp(-logits))).astype(np.float16)
+    else:
+        maps = np.empty(scores.shape, np.float16)
+        for of_class, values in zip(maps, scores, strict=True):
+            np.exp(np.minimum(values, 0), out=of_class, casting="same_kind")
+    maps[:, ~seen] = 0
+    return maps

@@ -1,0 +1,1 @@
+"""Our engine against nnU-Net and MONAI: the same network, weights and CT, every run in a process of its own."""

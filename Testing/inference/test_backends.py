@@ -1,0 +1,205 @@
+"""Every backend gives eager float32 torch's maps, stops when it is told to, and the fastest one is chosen and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from KidneyParsingLib.cache import remembered
+from KidneyParsingLib.errors import Cancelled, InputError
+from KidneyParsingLib.inference.backends import choice
+from KidneyParsingLib.inference.backends.backend import Backend
+from KidneyParsingLib.inference.backends.choice import NetworkToRun, choose_backend
+from KidneyParsingLib.inference.backends.torch_backend import TorchBackend, raw_maps
+from KidneyParsingLib.inference.registry import find_network
+from KidneyParsingLib.networks.checkpoint import load_network
+from KidneyParsingLib.networks.configs import NetworkConfig, config, normalized
+from KidneyParsingLib.networks.precision import half_type
+from KidneyParsingLib.networks.registry import build
+from KidneyParsingLib.volumes.volume import Volume
+
+CPU = torch.device("cpu")
+BACKENDS = ("torch", "openvino", "onnxruntime")
+RELEASED = ("ba_net", "locator", "res_unet", "kid_net", "tu_net", "sc_unet", "boundary_stream_1", "l_net")
+MARGIN = 0.02
+MOST_ERROR = 2e-3
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIDNEYPARSING_CACHE", str(tmp_path / "cache"))
+
+
+def released(name: str) -> tuple[nn.Module, NetworkConfig]:
+    entry = find_network(name)
+    return load_network(entry.path, entry.sha256)
+
+
+@pytest.fixture(scope="session")
+def a_patch(sample_ct: Volume) -> torch.Tensor:
+    """64 voxels a side around a kidney of the sample CTA, HU."""
+    z, y, x = (n // 2 for n in sample_ct.array.shape)
+    part = sample_ct.array[z - 32 : z + 32, y - 32 : y + 32, x - 64 : x]
+    return torch.from_numpy(part.astype(np.float32))
+
+
+def eager(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    """The maps by torch's own instance normalisation in contiguous layout."""
+    network.to(memory_format=torch.contiguous_format)
+    with torch.inference_mode():
+        return raw_maps(network, boundary=True)(image.contiguous())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", RELEASED)
+def test_maps_are_those_of_eager_float32(name: str, backend: str, a_patch: torch.Tensor) -> None:
+    """Relative error of the logits below 2e-3, and no class changes where the first is ahead by more than 2 %."""
+    if backend != "torch":
+        pytest.importorskip(backend)
+    network, of_network = released(name)
+    image = normalized(a_patch, of_network)[None, None]
+    expected = eager(network, image)
+    found = choose_backend(backend, NetworkToRun(network, of_network, name, boundary=True), CPU)(image)
+    assert found.shape == expected.shape
+    assert float((found - expected).abs().max() / expected.abs().max()) <= MOST_ERROR
+    first, second = expected[:, : of_network.outputs].topk(2, dim=1).values.unbind(1)
+    sure = (first - second > MARGIN * expected.abs().max())[0]
+    changed = found[0, : of_network.outputs].argmax(0) != expected[0, : of_network.outputs].argmax(0)
+    assert sure.any() and not (changed & sure).any()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_exported_network_takes_images_of_any_size(backend: str, a_patch: torch.Tensor) -> None:
+    if backend != "torch":
+        pytest.importorskip(backend)
+    network, of_network = released("ba_net")
+    chosen = choose_backend(backend, NetworkToRun(network, of_network, "ba_net"), CPU)
+    for size in ((32, 48, 64), (64, 32, 32)):
+        image = normalized(a_patch[: size[0], : size[1], : size[2]], of_network)[None, None]
+        expected = eager(network, image)[:, : of_network.outputs]
+        network.to(memory_format=torch.channels_last_3d)
+        assert torch.allclose(chosen(image)[:, : of_network.outputs], expected, atol=2e-3 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_pass_stops_when_its_tick_raises_and_the_next_one_works(backend: str) -> None:
+    if backend != "torch":
+        pytest.importorskip(backend)
+    network, of_network = released("ba_net")
+    chosen = choose_backend(backend, NetworkToRun(network, of_network, "ba_net"), CPU)
+    image = torch.zeros(1, 1, 32, 32, 32)
+    expected = chosen(image)
+
+    def stop(share: float) -> None:
+        raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        chosen(image, stop)
+    assert torch.allclose(chosen(image), expected)
+
+
+def test_torch_tells_how_much_of_the_work_is_done() -> None:
+    """A U-Net does more in its fine levels, at both ends: the shares rise from 0, and by convolutions' weights."""
+    of_network = config("plain_unet", "tiny")
+    shares: list[float] = []
+    TorchBackend(build(of_network).eval(), CPU)(torch.zeros(1, 1, 32, 32, 32), shares.append)
+    assert shares[0] == 0 and shares == sorted(shares) and 0.8 < shares[-1] < 1
+    # The second convolution of the first level has 8 x 8 x 27 weights for every voxel of the whole image.
+    steps = np.diff([*shares, 1.0])
+    assert steps[1] == pytest.approx(8 * steps[0], rel=1e-6)
+
+
+def test_half_precision_is_near() -> None:
+    if half_type(CPU) is None:
+        pytest.skip("this processor does not compute in bfloat16")
+    network, of_network = released("ba_net")
+    image = torch.randn(1, 1, 32, 32, 32, generator=torch.Generator().manual_seed(0))
+    exact = TorchBackend(network, CPU)(image)
+    half = TorchBackend(network, CPU, half_type(CPU))(image)
+    assert 1e-4 < float((half - exact).abs().max() / exact.abs().max()) < 0.1
+
+
+class Timed:
+    """A backend that only says how long it takes."""
+
+    device = CPU
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self.name, self.seconds, self.calls = name, seconds, 0
+
+
+@pytest.fixture
+def probed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Replaces all backends by ones of known speed; answers the list of those that were timed."""
+
+    def use(**seconds: float) -> list[str]:
+        timed: list[str] = []
+        monkeypatch.setattr(choice, "find_spec", lambda name: name in seconds or None)
+        monkeypatch.setattr(choice, "version", lambda name: "1.0")
+        monkeypatch.setattr(choice, "_made", lambda name, to_run: Timed(name, seconds[name]))
+        monkeypatch.setattr(choice, "_torch", lambda to_run, device: Timed("torch", seconds["torch"]))
+        monkeypatch.setattr(choice, "_seconds", lambda backend, image: timed.append(backend.name) or backend.seconds)
+        return timed
+
+    return use
+
+
+def auto(key: str = "weights") -> Backend:
+    of_network = config("plain_unet", "tiny")
+    return choose_backend("auto", NetworkToRun(nn.Identity(), of_network, key), CPU)
+
+
+def test_the_fastest_installed_backend_is_chosen_and_remembered(probed: Callable) -> None:
+    timed = probed(torch=2.0, openvino=1.0, onnxruntime=3.0)
+    assert auto().name == "openvino" and timed == ["torch", "openvino", "onnxruntime"]
+    assert list(remembered("backends").values()) == ["openvino"]
+    assert auto().name == "openvino" and len(timed) == 3
+    auto("other weights")
+    assert len(timed) == 6
+
+
+def test_nothing_is_timed_where_there_is_only_torch(probed: Callable) -> None:
+    timed = probed(torch=1.0)
+    assert auto().name == "torch" and not timed
+
+
+def test_a_backend_that_fails_is_never_the_fastest() -> None:
+    class Broken(Timed):
+        def __call__(self, image: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("not on this machine")
+
+    assert choice._seconds(Broken("openvino", 0.0), torch.zeros(1)) == float("inf")
+
+
+def test_a_backend_that_computes_something_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong(Timed):
+        def __call__(self, image: torch.Tensor) -> torch.Tensor:
+            return image.sum()
+
+    monkeypatch.setattr(choice, "find_spec", lambda name: True)
+    monkeypatch.setitem(choice._CONSTRUCTORS, "openvino", lambda to_run: Wrong("openvino", 0.0))
+    of_network = config("plain_unet", "tiny")
+    with pytest.raises(InputError, match="cannot run the network plain_unet here; choose --backend torch"):
+        choose_backend("openvino", NetworkToRun(build(of_network).eval(), of_network, "weights"), CPU)
+
+
+def test_a_backend_that_is_asked_for_but_not_installed_is_refused_with_the_remedy(probed: Callable) -> None:
+    probed(torch=1.0)
+    to_run = NetworkToRun(nn.Identity(), config("plain_unet", "tiny"), "weights")
+    with pytest.raises(InputError, match=r"pip install 'KidneyParsingLib\[openvino\]'"):
+        choose_backend("openvino", to_run, CPU)
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    probed: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    monkeypatch.setenv("KIDNEYPARSING_CACHE", str(blocker / "cache"))
+    timed = probed(torch=2.0, openvino=1.0)
+    assert auto().name == auto().name == "openvino" and len(timed) == 4
