@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ..evaluation.regions import restricted
-from ..inference.network_pass import choose_device, to_device
+from ..inference.network_pass import choose_device
 from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
 from ..training.cases import StoredCase
@@ -36,7 +36,7 @@ class Task(NamedTuple):
 def trained(campaign: Campaign, run: Run) -> Trained:
     """The finished network of a run."""
     network, config, _ = trained_network(campaign.run_folder(run) / "checkpoint.safetensors")
-    return Trained(to_device(network.eval(), choose_device(campaign.device)), config)
+    return Trained(network.eval().to(choose_device(campaign.device)), config)
 
 
 def tasks(campaign: Campaign) -> list[Task]:

@@ -145,8 +145,9 @@ class Predictor:
 
 
 def most_voxels(config: NetworkConfig, device: torch.device) -> int:
-    """How many voxels a single pass of a network may have on a device."""
-    return _MOST_VALUES["cuda" if device.type == "cuda" else "cpu"] // config.features[0]
+    """How many voxels a single pass of a network may have on a device; never less than its training patch."""
+    values = _MOST_VALUES["cuda" if device.type == "cuda" else "cpu"]
+    return max(values // config.features[0], int(np.prod(config.patch)))
 
 
 def fitting_window(size: tuple[int, ...], most: int, stride: int) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ QUALITIES = ("fast", "default", "best")
 AUTO = "auto"
 WHOLE = "whole"
 REGIONS = (AUTO, WHOLE)
-BACKENDS = (AUTO, "torch", "openvino", "onnxruntime")
+BACKENDS = (AUTO, "torch", "compiled", "openvino", "onnxruntime")
 _MOST_OVERLAP = 0.9
 
 
@@ -24,9 +24,10 @@ class Options:
 
     `quality` is one of QUALITIES, from fast to thorough (docs/performance.md says what each costs and brings).
     `region`: auto, around the located kidneys, or the whole scan where the locator is in doubt; or the whole scan
-    always. `overlap` of neighbouring windows (0 to 0.9; None: by quality). `backend` computes the networks on a CPU:
-    one of BACKENDS, auto being the fastest of those that are installed. `review` also looks for the places that are
-    worth a look, and keeps the uncertainty of every voxel.
+    always. `overlap` of neighbouring windows (0 to 0.9; None: by quality). `backend` computes the networks: one of
+    BACKENDS; auto is torch on a GPU and the fastest of what is installed on a CPU; compiled is torch.compile, which
+    takes a minute for every new size of a region and pays for many scans on a GPU only. `review` also looks for the
+    places that are worth a look, and keeps the uncertainty of every voxel.
     """
 
     model: str = DEFAULT_MODEL

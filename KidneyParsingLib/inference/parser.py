@@ -36,6 +36,8 @@ _BEYOND = "The whole scan was searched, as a kidney reached beyond where it was 
 _UNSEEN = 1e3
 # The fraction of a run's progress when the kidneys are located; what comes after the passes, as a share of them.
 _FOUND = 0.1
+# Its fraction when a kidney turns out to reach beyond its region, and all is done again.
+_CUT = 0.87
 _REST = 0.2
 
 
@@ -68,9 +70,9 @@ class KidneyParser:
         first = Steps(progress, 0.0, _FOUND, [Step("Locating the kidneys", 1.0)]).next()
         location = locate(self.networks[LOCATOR], volume, first)
         regions = self._regions(volume, location)
-        result = self._parsed(volume, location, regions, progress)
+        result = self._parsed(volume, location, regions, progress, _FOUND)
         if result is None:
-            result = self._parsed(volume, location, whole_scan(volume, (_BEYOND,)), progress)
+            result = self._parsed(volume, location, whole_scan(volume, (_BEYOND,)), progress, _CUT)
         progress(1.0, "Done")
         return result
 
@@ -93,13 +95,15 @@ class KidneyParser:
             return False
         return wanted is None or not {"artery", "vein", "ureter"}.isdisjoint(wanted)
 
-    def _parsed(self, volume: Volume, location: Location, regions: Regions, progress: Progress) -> LabelMap | None:
-        """The segments that the regions show, or None if a kidney reaches beyond them."""
+    def _parsed(
+        self, volume: Volume, location: Location, regions: Regions, progress: Progress, start: float
+    ) -> LabelMap | None:
+        """The segments that the regions show, or None if a kidney reaches beyond them; progress begins at `start`."""
         if not regions.boxes:
             return self._nothing(volume, regions)
         plan = plan_of(self.options, self.system, self.config)
         passes = Passes(self.members, plan, volume, regions, self._wants_columns())
-        steps = _steps(passes.expected_seconds(), progress)
+        steps = _steps(passes.expected_seconds(), progress, start)
         parsed = passes.run(steps.next)
         steps.next()
         scores = self._scores(parsed, regions, location)
@@ -172,9 +176,9 @@ def _boxes(location: Location) -> list[Box]:
     return [kidney.box for kidney in location.kidneys]
 
 
-def _steps(seconds: list[float], progress: Progress) -> Steps:
-    """The steps after the kidneys are located, of which the regions take `seconds`."""
+def _steps(seconds: list[float], progress: Progress, start: float) -> Steps:
+    """The steps after the kidneys are located, of which the regions take `seconds`; the fraction begins at `start`."""
     regions = [Step(f"Parsing region {i + 1} of {len(seconds)}", s) for i, s in enumerate(seconds)]
     rest = sum(seconds) * _REST
-    return Steps(progress, _FOUND, 1.0, [*regions, Step("Bringing the result to the CT's grid", rest / 2),
+    return Steps(progress, start, 1.0, [*regions, Step("Bringing the result to the CT's grid", rest / 2),
                                          Step("Cleaning up", rest / 2)])  # fmt: skip

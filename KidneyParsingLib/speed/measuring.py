@@ -28,8 +28,10 @@ class Measured:
 
 
 def cores() -> int:
-    """How many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many cores every engine uses: all that this process may, or fewer where OMP_NUM_THREADS says so."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(usable, int(wanted)) if wanted.isdigit() and int(wanted) else usable
 
 
 def module_command(module: str, *arguments: object) -> list[str]:
@@ -39,8 +41,8 @@ def module_command(module: str, *arguments: object) -> list[str]:
 
 
 def environment(weights: Path | None = None) -> dict[str, str]:
-    """The environment of every run: all cores for everyone and this package; with its `weights` folder if one is given,
-    and a cache beside that, so that what the engine has learnt of this machine before does not count."""
+    """The environment of every run: equal cores for all, this package and, with `weights`, that folder of weights
+    and a cache beside it, so that what the engine has learnt of this machine before does not count."""
     paths = [str(_PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
     changed = {"OMP_NUM_THREADS": str(cores()), "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     if weights is not None:

@@ -172,7 +172,7 @@ def main() -> None:
     arguments.add_argument("--n", type=int, default=12, help="how many of the made scans (default 12)")
     arguments.add_argument("--model", default=DEFAULT_MODEL)
     given = arguments.parse_args()
-    parser = KidneyParser(Options(model=given.model))
+    parser = KidneyParser(Options(model=given.model, review=True))
     print("| scan | first places | hits | by chance | errors | found | of their ml | found by chance |")
     print("|---|---|---|---|---|---|---|---|")
     for folder, cases in ((given.real, real_cases), (given.made, lambda path: made_cases(path, given.n))):

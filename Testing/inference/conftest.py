@@ -15,6 +15,7 @@ from KidneyParsingLib.inference.options import Options
 from KidneyParsingLib.inference.parser import KidneyParser
 from KidneyParsingLib.inference.systems import LOCATOR, System
 from KidneyParsingLib.networks.configs import config
+from KidneyParsingLib.progress import Progress, silent
 from KidneyParsingLib.volumes.reading import read_ct
 from KidneyParsingLib.volumes.volume import LabelMap, Volume
 
@@ -57,10 +58,10 @@ def a_patient() -> Volume:
 def parsed(a_patient: Volume, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LabelMap]:
     """Parses the patient with a system of stubs."""
 
-    def run(system: System, stubs: dict[str, Stub], tta: bool = False) -> LabelMap:
+    def run(system: System, stubs: dict[str, Stub], tta: bool = False, progress: Progress = silent) -> LabelMap:
         everyone = {LOCATOR: Stub(config("locator"), locator_maps), **stubs}
         monkeypatch.setattr("KidneyParsingLib.inference.parser.load", lambda name, *how: everyone[name])
         monkeypatch.setattr("KidneyParsingLib.inference.parser.find_model", lambda name: SimpleNamespace(system=system))
-        return KidneyParser(Options(model="stub", device="cpu", tta=tta)).parse(a_patient)
+        return KidneyParser(Options(model="stub", device="cpu", tta=tta)).parse(a_patient, progress)
 
     return run

@@ -51,9 +51,15 @@ def whole_and_tumor(bright: float, dim: float, tumor: float = 0.9) -> Answer:
     )
 
 
-def kidney_with(p: float) -> Answer:
-    """Softmax maps of all structures: kidney with probability p where it is bright, else background."""
-    return lambda hu: np.stack([1 - p * near(hu, BRIGHT), p * near(hu, BRIGHT), *[hu * 0] * 5])
+def kidney_with(p: float, *values: int) -> Answer:
+    """Softmax maps of all structures: kidney with probability p where it is bright (or of `values`), else
+    background."""
+
+    def maps(hu: np.ndarray) -> np.ndarray:
+        kidney = np.any([near(hu, value) for value in values or (BRIGHT,)], 0)
+        return np.stack([1 - p * kidney, p * kidney, *[hu * 0] * 5])
+
+    return maps
 
 
 def system(*members: str, **how: object) -> System:

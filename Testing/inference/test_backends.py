@@ -114,6 +114,15 @@ def test_torch_tells_how_much_of_the_work_is_done() -> None:
     assert steps[1] == pytest.approx(8 * steps[0], rel=1e-6)
 
 
+def test_a_compiled_network_is_what_torch_compile_makes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler itself needs a C++ compiler and a minute; here it only doubles what it is given."""
+    monkeypatch.setattr(torch, "compile", lambda run, **how: lambda image: 2 * run(image))
+    of_network = config("plain_unet", "tiny")
+    network, image = build(of_network).eval(), torch.ones(1, 1, 16, 16, 16)
+    plain, compiled = (choose_backend(n, NetworkToRun(network, of_network, ""), CPU) for n in ("torch", "compiled"))
+    assert torch.allclose(compiled(image, lambda share: None), 2 * plain(image))
+
+
 def test_half_precision_is_near() -> None:
     if half_type(CPU) is None:
         pytest.skip("this processor does not compute in bfloat16")
@@ -142,7 +151,7 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         monkeypatch.setattr(choice, "find_spec", lambda name: name in seconds or None)
         monkeypatch.setattr(choice, "version", lambda name: "1.0")
         monkeypatch.setattr(choice, "_made", lambda name, to_run: Timed(name, seconds[name]))
-        monkeypatch.setattr(choice, "_torch", lambda to_run, device: Timed("torch", seconds["torch"]))
+        monkeypatch.setattr(choice, "_torch", lambda to_run, device, compiled=False: Timed("torch", seconds["torch"]))
         monkeypatch.setattr(choice, "_seconds", lambda backend, image: timed.append(backend.name) or backend.seconds)
         return timed
 

@@ -99,12 +99,23 @@ def test_a_kidney_that_leaves_its_region_is_parsed_in_the_whole_scan(parsed: Cal
         kidney, spine = parts.near(hu, parts.BRIGHT), parts.near(hu, parts.SPINE)
         return np.stack([~kidney & ~spine, kidney, spine, hu * 0, hu * 0])
 
-    def all_of_it(hu: np.ndarray) -> np.ndarray:
-        p = 0.9 * (parts.near(hu, parts.BRIGHT) | parts.near(hu, parts.DIM))
-        return np.stack([1 - p, p, *[hu * 0] * 5])
-
-    stubs = {"a": parts.Stub(parts.BA_NET, all_of_it), LOCATOR: parts.Stub(config("locator"), middle_only)}
+    stubs = {
+        "a": parts.Stub(parts.BA_NET, parts.kidney_with(0.9, parts.BRIGHT, parts.DIM)),
+        LOCATOR: parts.Stub(config("locator"), middle_only),
+    }
     result: LabelMap = parsed(parts.system("a"), stubs)
     right = next(s for s in result.segments if s.id == "kidney_right")
     planes = np.flatnonzero(result.mask(right).any((1, 2)))
     assert planes[0] <= 7 and planes[-1] >= 92
+
+
+def test_progress_never_falls_when_all_is_done_again(parsed: Callable, a_patient: Volume) -> None:
+    seen: list[float] = []
+    a_patient.array[5:95, 30:54, 26:50] = parts.DIM
+    a_patient.array[45:55, 30:54, 26:50] = parts.BRIGHT
+    bright_only = parts.Stub(
+        config("locator"), lambda hu: parts.locator_maps(np.where(parts.near(hu, parts.DIM), 0, hu))
+    )
+    both = parts.Stub(parts.BA_NET, parts.kidney_with(0.9, parts.BRIGHT, parts.DIM))
+    result = parsed(parts.system("a"), {"a": both, LOCATOR: bright_only}, progress=lambda f, p: seen.append(f))
+    assert "reached beyond" in result.notes[0] and seen == sorted(seen) and seen[-1] == 1.0

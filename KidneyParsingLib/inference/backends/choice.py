@@ -44,10 +44,10 @@ class NetworkToRun:
 def choose_backend(wanted: str, to_run: NetworkToRun, device: torch.device) -> Backend:
     """The backend called `wanted`; for "auto" on a CPU the fastest one, found by a short probe and remembered.
 
-    A GPU is left to torch. Raises InputError if `wanted` is not installed or cannot run the network.
+    A GPU is left to torch, compiled or not. Raises InputError if `wanted` is not installed or cannot run the network.
     """
-    if device.type != "cpu" or wanted == "torch":
-        return _torch(to_run, device)
+    if device.type != "cpu" or wanted in ("torch", "compiled"):
+        return _torch(to_run, device, compiled=wanted == "compiled")
     if wanted != "auto":
         return _required(wanted, to_run)
     installed = [name for name in _OTHERS if find_spec(name)]
@@ -62,10 +62,10 @@ def choose_backend(wanted: str, to_run: NetworkToRun, device: torch.device) -> B
     return fastest
 
 
-def _torch(to_run: NetworkToRun, device: torch.device) -> Backend:
+def _torch(to_run: NetworkToRun, device: torch.device, compiled: bool = False) -> Backend:
     # A GPU always computes in half precision, as in training.
     half = half_type(device) if to_run.half or device.type == "cuda" else None
-    return TorchBackend(to_run.network, device, half, to_run.boundary)
+    return TorchBackend(to_run.network, device, half, to_run.boundary, compiled)
 
 
 def _required(name: str, to_run: NetworkToRun) -> Backend:

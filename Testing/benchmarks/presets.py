@@ -1,0 +1,134 @@
+"""Dice and seconds of the presets, and how kidneys parsed in their regions agree with a pass over the whole scan.
+
+    python Testing/benchmarks/presets.py --real REAL_CT_FOLDER --made SPLIT_FOLDER --n 10
+
+Two Markdown tables, real and made (synthetic) CT apart; rules as in real_scans.py and made_scans.py, which also makes
+the folder of the split (its `--scans`). Results are kept in --keep, a JSON line for each scan and preset: a run that
+was stopped goes on. Agreement is Dice of kidneys with lesions against the whole scan's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean, median
+
+import numpy as np
+import SimpleITK as sitk
+from made_scans import ScoreFile
+from real_scans import IGNORED, ORGAN, scans, vessel_dice
+
+from KidneyParsingLib.anatomy import structure
+from KidneyParsingLib.evaluation.metrics import dice, dice_by_structure
+from KidneyParsingLib.inference.options import DEFAULT_MODEL, Options
+from KidneyParsingLib.inference.parser import KidneyParser
+from KidneyParsingLib.volumes.reading import read_ct
+from KidneyParsingLib.volumes.volume import Volume
+from KidneyParsingLib.volumes.writing import read_structure_labels
+
+PRESETS = {
+    "whole scan": Options(region="whole"),
+    "fast": Options(quality="fast"),
+    "default": Options(),
+    "best": Options(quality="best"),
+}
+REAL, MADE = "real", "made"
+STRUCTURES = {REAL: ("kidney", "artery", "vein"), MADE: ("kidney", "tumor", "artery", "vein", "ureter")}
+
+
+def real_dice(labels: np.ndarray, reference: np.ndarray, volume: Volume) -> dict[str, float]:
+    """Dice of kidney with lesions and, where the reference shows them, of vessels."""
+    counted = reference != IGNORED
+    found = {"kidney": dice(np.isin(labels, ORGAN) & counted, np.isin(reference, ORGAN))}
+    for name in ("artery", "vein"):
+        truth = reference == structure(name).label
+        if truth.any():
+            spacing = tuple(volume.spacing[::-1].tolist())
+            found[name] = vessel_dice(labels == structure(name).label, truth, counted, spacing)
+    return found
+
+
+def made_dice(labels: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Dice of the structures that the truth shows."""
+    return {
+        name: value
+        for name, value in dice_by_structure(labels, truth).items()
+        if (truth == structure(name).label).any()
+    }
+
+
+def cases(real: Path | None, made: Path | None, count: int) -> Iterator[tuple[str, Path, Path]]:
+    """Kind, CT and reference of every scan; the made ones spread over the split."""
+    if real:
+        yield from ((REAL, image, reference) for image, reference in scans(real) if reference.is_file())
+    if made:
+        images = sorted((made / "imagesTs").glob("*_0000.nii.gz"))
+        for image in images[:: max(1, len(images) // count)][:count]:
+            yield MADE, image, made / "labelsTs" / image.name.replace("_0000", "")
+
+
+def score_case(kind: str, image: Path, reference: Path, parsers: dict[str, KidneyParser], kept: ScoreFile) -> None:
+    """Adds a record for every preset."""
+    if all(kept.find(scan=image.name, preset=preset) for preset in parsers):
+        return
+    volume = read_ct(image)
+    truth = (
+        sitk.GetArrayFromImage(sitk.ReadImage(str(reference))) if kind == REAL else read_structure_labels(reference)[0]
+    )
+    whole: np.ndarray | None = None
+    for preset, parser in parsers.items():
+        start = time.perf_counter()
+        labels = parser.parse(volume).structure_labels()
+        seconds = time.perf_counter() - start
+        organ = np.isin(labels, ORGAN)
+        whole = organ if whole is None else whole
+        values = real_dice(labels, truth, volume) if kind == REAL else made_dice(labels, truth)
+        record = {"kind": kind, "scan": image.name, "preset": preset, "seconds": seconds, "dice": values}
+        kept.add(record | {"agreement": dice(organ, whole)})
+
+
+def table(kind: str, records: list[dict]) -> str:
+    """A row for each preset: median seconds, mean Dice, mean and lowest agreement with the whole scan."""
+    names = STRUCTURES[kind]
+    lines = [
+        f"| {kind} | scans | seconds | {' | '.join(names)} | agreement | lowest |",
+        "|---" * (len(names) + 5) + "|",
+    ]
+    for preset in PRESETS:
+        rows = [r for r in records if r["kind"] == kind and r["preset"] == preset]
+        if rows:
+            values = ([r["dice"][name] for r in rows if name in r["dice"]] for name in names)
+            cells = [f"{mean(v):.3f}" if v else "-" for v in values]
+            agreement = [r["agreement"] for r in rows]
+            seconds = median(r["seconds"] for r in rows)
+            cells += [f"{mean(agreement):.3f}", f"{min(agreement):.3f}"]
+            lines.append(f"| {preset} | {len(rows)} | {seconds:.1f} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Score what is missing and print both tables."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--real", type=Path, help="folder of real CTs")
+    arguments.add_argument("--made", type=Path, help="folder of the synthetic split")
+    arguments.add_argument("--n", type=int, default=10, help="made scans (default 10)")
+    arguments.add_argument("--keep", type=Path, default=Path("presets.jsonl"), help="file of results so far")
+    arguments.add_argument("--model", default=DEFAULT_MODEL)
+    given = arguments.parse_args()
+    kept = ScoreFile(given.keep)
+    parsers = {name: KidneyParser(_of_model(options, given.model)) for name, options in PRESETS.items()}
+    for kind, image, reference in cases(given.real, given.made, given.n):
+        score_case(kind, image, reference, parsers, kept)
+        print(f"{image.name} done", flush=True)
+    for kind in (REAL, MADE):
+        print(f"\n{table(kind, kept.records)}")
+
+
+def _of_model(options: Options, model: str) -> Options:
+    return Options(model, quality=options.quality, region=options.region)
+
+
+if __name__ == "__main__":
+    main()
