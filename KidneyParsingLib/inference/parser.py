@@ -144,7 +144,9 @@ class KidneyParser:
         """Places worth a look and the uncertainty, if they are asked for; `labels` (z, y, x) are cleaned up."""
         if not self.options.review:
             return Review()
-        return reviewed(scores, labels, self.config, parsed, self.options.structures)
+        # What is dropped as a speck later on the CT's grid must not be asked about.
+        kept = keep_plausible(labels, float(np.prod(parsed.grid.spacing)) / 1000)
+        return reviewed(scores, kept, self.config, parsed, self.options.structures)
 
     def _nothing(self, volume: Volume, regions: Regions) -> LabelMap:
         return LabelMap(np.zeros(volume.array.shape, np.uint8), volume.affine, (), (*regions.notes, NO_KIDNEY))
