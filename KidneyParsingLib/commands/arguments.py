@@ -18,7 +18,7 @@ def options_from(arguments: argparse.Namespace) -> Options:
     _check_model(arguments.model, structures)
     return Options(
         arguments.model, device, structures, arguments.tta, arguments.quality, arguments.region, arguments.overlap,
-        arguments.backend, review=bool(arguments.review or arguments.uncertainty),
+        arguments.backend, review=bool(arguments.review or arguments.uncertainty), cleanup=not arguments.raw,
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ def add_segment_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--region", default=AUTO, choices=REGIONS, help="auto: around the kidneys; or the whole scan")
     parser.add_argument("--overlap", type=float, metavar="SHARE", help="of neighbouring windows, 0 to 0.9")
     parser.add_argument("--backend", default=AUTO, choices=BACKENDS, help="what computes on a CPU (auto: the fastest)")
+    parser.add_argument("--raw", action="store_true", help="labels as the network gives them, without clean-up")
     parser.add_argument("--review", metavar="JSON", help="also write the places that are worth a look")
     parser.add_argument("--uncertainty", metavar="NIFTI", help="also write each voxel's uncertainty, percent")
     parser.add_argument("--render", metavar="PNG", help="also write a picture of the result in 3D")
@@ -64,16 +65,21 @@ def run_segment(arguments: argparse.Namespace) -> int:
 
 
 def _parse(ct: str, options: Options, console: Console) -> tuple[Volume, LabelMap]:
+    """The CT is read while torch and the networks are loaded, which takes about as long."""
     from ..engine.allocator import keep_freed_memory
+    from ..engine.long_call import LongCall
     from ..volumes.reading import read_ct
 
     keep_freed_memory()
-    console(0.0, "reading")
-    volume = read_ct(ct)
     console(0.0, "loading the network")
+    reading = LongCall(lambda: read_ct(ct))
     from ..inference.parser import KidneyParser
 
-    return volume, KidneyParser(options, log=console.log).parse(volume, console)
+    reading.raise_if_failed()
+    parser = KidneyParser(options, log=console.log)
+    console(0.0, "reading")
+    volume = reading.result(lambda: None)
+    return volume, parser.parse(volume, console)
 
 
 def _write(volume: Volume, label_map: LabelMap, output: Path, extras: Extras) -> None:

@@ -33,6 +33,11 @@ class LongCall(Generic[T]):
             raise self._error
         return self._result  # type: ignore[return-value]
 
+    def raise_if_failed(self) -> None:
+        """Raises what the call raised, if it has ended so already."""
+        if self._done.is_set() and self._error is not None:
+            raise self._error
+
     def _make(self) -> None:
         try:
             self._result = self._call()

@@ -47,6 +47,7 @@ class SegmentRequest:
     overlap: float | None = None
     backend: str = "auto"
     review: bool = False
+    cleanup: bool = True
     threads: int | None = None
 
     @classmethod

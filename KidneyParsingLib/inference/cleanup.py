@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import cc3d
 import numpy as np
-from scipy import ndimage
+import SimpleITK as sitk
 
 from ..anatomy import structure
 from .grid import Box, Grid
@@ -107,7 +107,7 @@ def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midl
     (hydronephrosis) stays whole.
     """
     whole = cc3d.connected_components(organ, connectivity=26)
-    core = ndimage.distance_transform_edt(organ, sampling=grid.spacing) > _BRIDGE_MM
+    core = _distance(~organ, grid) > _BRIDGE_MM
     parts = cc3d.connected_components(core, connectivity=26)
     keep = np.zeros_like(organ)
     for is_right in (True, False):
@@ -138,7 +138,15 @@ def _heaviest(parts: np.ndarray, kidney: np.ndarray, side: np.ndarray) -> list[t
 def _within(mask: np.ndarray, mm: float, grid: Grid) -> np.ndarray:
     if not mask.any():
         return mask
-    return ndimage.distance_transform_edt(~mask, sampling=grid.spacing) <= mm
+    return _distance(mask, grid) <= mm
+
+
+def _distance(mask: np.ndarray, grid: Grid) -> np.ndarray:
+    """Distance (z, y, x; mm) to the nearest voxel of a mask, float32, negative inside it; SimpleITK's is several times
+    faster than scipy's and takes a fraction of its memory."""
+    image = sitk.GetImageFromArray(mask.view(np.uint8))
+    image.SetSpacing(grid.spacing[::-1])
+    return sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True))
 
 
 def _touching(mask: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -27,7 +27,8 @@ class Options:
     always. `overlap` of neighbouring windows (0 to 0.9; None: by quality). `backend` computes the networks: one of
     BACKENDS; auto is torch on a GPU and the fastest of what is installed on a CPU; compiled is torch.compile, which
     takes a minute for every new size of a region and pays for many scans on a GPU only. `review` also looks for the
-    places that are worth a look, and keeps the uncertainty of every voxel.
+    places that are worth a look, and keeps the uncertainty of every voxel. Without `cleanup` labels are as the network
+    gives them, with whatever specks and implausible parts.
     """
 
     model: str = DEFAULT_MODEL
@@ -39,6 +40,7 @@ class Options:
     overlap: float | None = None
     backend: str = AUTO
     review: bool = False
+    cleanup: bool = True
 
     def __post_init__(self) -> None:
         """Raises InputError for a value that does not exist."""

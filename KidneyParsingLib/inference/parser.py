@@ -106,32 +106,46 @@ class KidneyParser:
         steps = _steps(passes.expected_seconds(), progress, start)
         parsed = passes.run(steps.next)
         steps.next()
-        scores = self._scores(parsed, regions, location)
+        scores = self._scores(parsed, regions)
+        if self.options.cleanup:
+            labels, mask = self._plausible(scores, parsed, location)
+            if self._is_cut(labels, parsed, regions, volume):
+                return None
+            review = self._review(scores, labels, parsed)
+            suppress(scores, mask)
+        else:
+            review = self._review(scores, label_of_class(self.config)[winners(scores)], parsed)
+        fine, window = labels_on_volume(scores, parsed.grid, volume)
+        fine = label_of_class(self.config)[fine]
+        del scores, parsed
+        steps.next()
+        if self.options.cleanup:
+            fine = self._cleaned(fine, volume, window, regions.whole and not location.kidneys)
+        return self._on_whole_grid(fine, window, volume, location.midline, regions.notes, review)
+
+    def _plausible(self, scores: np.ndarray, parsed: ParsedMaps, location: Location) -> tuple[np.ndarray, np.ndarray]:
+        """Structure labels (z, y, x) of scores without what is implausible, and the mask of this."""
+        others = on_grid(location.others, location.grid, parsed.grid) > 0.5
+        exclude_other_organs(scores, label_of_class(self.config), others)
         labels = label_of_class(self.config)[winners(scores)]
         mask = implausible(labels, KIDNEY in self.config.classes, parsed.grid, location.midline, _boxes(location))
         labels[mask] = 0
-        if self._is_cut(labels, parsed, regions, volume):
-            return None
-        review = self._review(scores, labels, parsed)
-        suppress(scores, mask)
-        fine, window = labels_on_volume(scores, parsed.grid, volume)
-        del scores, parsed
-        steps.next()
-        fine = keep_plausible(label_of_class(self.config)[fine], voxel_ml(volume.affine))
-        if regions.whole and not location.kidneys and KIDNEY in self.config.classes:
-            fine = without_unlikely_kidneys(fine, volume.array[window], voxel_ml(volume.affine))
-        return self._on_whole_grid(fine, window, volume, location.midline, regions.notes, review)
+        return labels, mask
 
-    def _scores(self, parsed: ParsedMaps, regions: Regions, location: Location) -> np.ndarray:
-        """Scores (C, z, y, x) of the maps, in their memory; beyond the regions the background is sure, in liver and
-        spleen there is no kidney."""
+    def _cleaned(self, labels: np.ndarray, volume: Volume, window: tuple[slice, ...], unconfirmed: bool) -> np.ndarray:
+        """Labels of a window of the CT without specks, and without kidneys that are none if they are `unconfirmed`."""
+        labels = keep_plausible(labels, voxel_ml(volume.affine))
+        if unconfirmed and KIDNEY in self.config.classes:
+            return without_unlikely_kidneys(labels, volume.array[window], voxel_ml(volume.affine))
+        return labels
+
+    def _scores(self, parsed: ParsedMaps, regions: Regions) -> np.ndarray:
+        """Scores (C, z, y, x) of the maps, in their memory; beyond the regions the background is sure."""
         mask = None if regions.gate is None else on_grid(*regions.gate, parsed.grid) > 0.5
         # Unlike KiTS19's, a user's patient may have no tumor.
         maps = finished(parsed.maps, mask, self.system.growing, certain=False)
         scores = scores_of(maps, self.config)
         scores[0][~parsed.seen] = _UNSEEN
-        others = on_grid(location.others, location.grid, parsed.grid) > 0.5
-        exclude_other_organs(scores, label_of_class(self.config), others)
         return scores
 
     def _is_cut(self, labels: np.ndarray, parsed: ParsedMaps, regions: Regions, volume: Volume) -> bool:

@@ -39,20 +39,27 @@ def _paint(values: np.ndarray, mask: np.ndarray, target: Segment) -> Segment:
 def _paint_sides(
     values: np.ndarray, mask: np.ndarray, entry: Structure, volume: Volume, midline: Midline
 ) -> list[Segment]:
-    points = np.argwhere(mask)
-    patient = points[:, ::-1] @ volume.affine[:3, :3].T + volume.affine[:3, 3]
-    right = patient[:, 0] < midline.at(patient[:, 2])
-    parts = cc3d.connected_components(mask, connectivity=26)[tuple(points.T)]
-    share = np.bincount(parts, right) / np.maximum(np.bincount(parts), 1)
+    right = right_side(mask.shape, volume.affine, midline)
+    parts = cc3d.connected_components(mask, connectivity=26)
+    count = int(parts.max()) + 1
+    share = np.bincount(parts[mask & right], minlength=count) / np.maximum(np.bincount(parts[mask], minlength=count), 1)
     whole = (share < CROSSING_SHARE) | (share > 1 - CROSSING_SHARE)
-    right = np.where(whole[parts], share[parts] > 0.5, right)
+    right = np.where(whole[parts], (share > 0.5)[parts], right)
     painted = []
-    for side, chosen in ((RIGHT, right), (LEFT, ~right)):
+    for side, chosen in ((RIGHT, mask & right), (LEFT, mask & ~right)):
         if chosen.any():
-            target = segment(f"{entry.name}_{side}")
-            values[tuple(points[chosen].T)] = target.value
-            painted.append(target)
+            painted.append(_paint(values, chosen, segment(f"{entry.name}_{side}")))
     return painted
+
+
+def right_side(shape: tuple[int, ...], affine: np.ndarray, midline: Midline) -> np.ndarray:
+    """Mask (z, y, x) of a volume's voxels on the patient's right of the midline."""
+    _, j, i = np.ogrid[tuple(slice(n) for n in shape)]
+    x, z = (affine[row, 0] * i + affine[row, 1] * j + affine[row, 3] for row in (0, 2))
+    right = np.empty(shape, bool)
+    for index in range(shape[0]):  # a plane at a time, for memory
+        right[index] = (x + affine[0, 2] * index < midline.at(z + affine[2, 2] * index))[0]
+    return right
 
 
 def _paint_each(values: np.ndarray, mask: np.ndarray, entry: Structure) -> list[Segment]:
@@ -60,9 +67,10 @@ def _paint_each(values: np.ndarray, mask: np.ndarray, entry: Structure) -> list[
     parts = cc3d.connected_components(mask, connectivity=26)
     voxels = np.bincount(parts.ravel())
     voxels[0] = 0
-    painted: list[Segment] = []
-    for rank, part in enumerate(np.argsort(voxels)[::-1][: np.count_nonzero(voxels)]):
-        if rank < MAX_TUMORS:
-            painted.append(segment(entry.name) if rank == 0 else further_segment(entry.name, rank + 1, rank - 1))
-        values[parts == part] = painted[-1].value
+    ranked = np.argsort(voxels)[::-1][: np.count_nonzero(voxels)]
+    painted = [segment(entry.name), *(further_segment(entry.name, n + 1, n - 1) for n in range(1, MAX_TUMORS))]
+    painted = painted[: len(ranked)]
+    of_part = np.zeros(len(voxels), np.uint8)
+    of_part[ranked] = [painted[min(rank, MAX_TUMORS - 1)].value for rank in range(len(ranked))]
+    values[mask] = of_part[parts[mask]]
     return painted

@@ -57,7 +57,8 @@ def segment_command(ct: Path, output: Path, arguments: tuple[str, ...]) -> list[
     return module_command("", "segment", ct, "-o", output, "--model", MODEL, "--json-progress", *arguments)
 
 
-SAME_WINDOWS = ("--region", "whole", "--overlap", "0.5", "--quality", "default")
+# Peers clean nothing up either.
+SAME_WINDOWS = ("--region", "whole", "--overlap", "0.5", "--quality", "default", "--raw")
 _SCAN = {"reference": WHOLE, "covers_scan": True}
 ROWS = (
     Row(NNUNET, "nnU-Net v2", RAW, needs=("nnunetv2",), covers_scan=True),

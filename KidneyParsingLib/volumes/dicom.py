@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -26,18 +27,27 @@ def read_dicom_folder(folder: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
     Slices run up the normal of the image plane, whatever their names and numbers. Raises InputError if there is no CT
     series, or if slices are missing, tilted or damaged.
     """
-    slices, notes = _largest_series(folder)
+    slices, heights, notes = stack_of(folder.rglob("*"), folder)
+    voxels, distance, gap_notes = evenly_spaced(_read_voxels(slices), heights)
+    return voxels, stack_affine(slices[0], distance), [*notes, *gap_notes]
+
+
+def stack_of(files: Iterable[Path], folder: Path) -> tuple[list[Slice], np.ndarray, list[str]]:
+    """The CT series with the most slices among `files`: its slices up the normal, their heights in mm, and notes.
+
+    Reads headers only. Raises InputError as `read_dicom_folder` does; `folder` is named in it.
+    """
+    slices, notes = _largest_series(files, folder)
     slices, heights, stack_notes = _stacked(slices)
     if len(slices) < 2:
         raise _no_ct(folder)
     check_stack(slices, heights, folder)
-    voxels, distance, gap_notes = evenly_spaced(_read_voxels(slices), heights)
-    return voxels, stack_affine(slices[0], distance), [*notes, *stack_notes, *gap_notes]
+    return slices, heights, [*notes, *stack_notes]
 
 
-def _largest_series(folder: Path) -> tuple[list[Slice], list[str]]:
+def _largest_series(files: Iterable[Path], folder: Path) -> tuple[list[Slice], list[str]]:
     series: dict[str, list[Slice]] = defaultdict(list)
-    for item in map(_read_slice, sorted(folder.rglob("*"))):
+    for item in map(_read_slice, sorted(files)):
         if item:
             series[item.series].append(item)
     volumes = [slices for slices in series.values() if len(slices) > 1]

@@ -150,7 +150,7 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         timed: list[str] = []
         monkeypatch.setattr(choice, "find_spec", lambda name: name in seconds or None)
         monkeypatch.setattr(choice, "version", lambda name: "1.0")
-        monkeypatch.setattr(choice, "_made", lambda name, to_run: Timed(name, seconds[name]))
+        monkeypatch.setattr(choice, "_made", lambda name, to_run, is_known=False: Timed(name, seconds[name]))
         monkeypatch.setattr(choice, "_torch", lambda to_run, device, compiled=False: Timed("torch", seconds["torch"]))
         monkeypatch.setattr(choice, "_seconds", lambda backend, image: timed.append(backend.name) or backend.seconds)
         return timed

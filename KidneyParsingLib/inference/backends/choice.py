@@ -56,7 +56,7 @@ def choose_backend(wanted: str, to_run: NetworkToRun, device: torch.device) -> B
     key = _machine_key(to_run, installed)
     known = remembered(_KEPT)
     if known.get(key) in ("torch", *installed):
-        return _made(known[key], to_run) or _torch(to_run, device)
+        return _made(known[key], to_run, is_known=True) or _torch(to_run, device)
     fastest = _fastest(to_run, installed)
     remember(_KEPT, known | {key: fastest.name})
     return fastest
@@ -77,14 +77,15 @@ def _required(name: str, to_run: NetworkToRun) -> Backend:
     return backend
 
 
-def _made(name: str, to_run: NetworkToRun) -> Backend | None:
-    """The backend of this name, or None where it cannot run the network or computes something else."""
+def _made(name: str, to_run: NetworkToRun, is_known: bool = False) -> Backend | None:
+    """The backend of this name, or None where it cannot run the network or computes something else, which is looked
+    into unless it `is_known` to be right."""
     torch_backend = _torch(to_run, torch.device("cpu"))
     if name == "torch":
         return torch_backend
     try:
         backend = _CONSTRUCTORS[name](to_run)
-        return backend if _agree(backend, torch_backend, to_run) else None
+        return backend if is_known or _agree(backend, torch_backend, to_run) else None
     except Exception:  # whatever a library that is not ours raises
         return None
 

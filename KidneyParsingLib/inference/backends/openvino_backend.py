@@ -33,6 +33,7 @@ class OpenVinoBackend:
         """See Backend; `tick` is called while OpenVINO computes, always with 0, as it does not say how far it is."""
         self._request.start_async([np.ascontiguousarray(image.numpy())], share_inputs=True)
         try:
+            tick(0.0)
             while not self._request.wait_for(_WAIT_MILLISECONDS):
                 tick(0.0)
         except BaseException:

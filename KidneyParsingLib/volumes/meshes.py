@@ -1,0 +1,48 @@
+"""A label map as surfaces for 3D programs and printers: STL, OBJ or GLB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from .geometry import voxel_ml
+from .mesh import Mesh, surface_of
+from .mesh_files import write_glb, write_obj, write_stl
+from .output_files import filled_together
+from .volume import LabelMap
+
+_WRITERS = {"stl": write_stl, "obj": write_obj, "glb": write_glb}
+MESH_FORMATS = tuple(_WRITERS)
+
+
+def export_meshes(label_map: LabelMap, folder: str | Path, format: str, replace: bool = False) -> list[Path]:
+    """Write the surface of every segment that has voxels into `folder`, and return the files.
+
+    `format` is stl (one file for each segment, named by its id), obj (`kidneys.obj` and `kidneys.mtl`) or glb
+    (`kidneys.glb`). Coordinates are LPS in mm; a surface encloses the volume of its voxels. The folder is made if its
+    parent exists. Raises InputError if there is nothing to write or a file would be replaced without `replace`.
+    """
+    counts = np.bincount(label_map.array.ravel(), minlength=256)
+    found = [segment for segment in label_map.segments if counts[segment.value]]
+    meshes = []
+    for segment in found:
+        ml = float(counts[segment.value]) * voxel_ml(label_map.affine)
+        surface = surface_of(label_map.mask(segment), label_map.affine)
+        look = segment.structure
+        meshes.append(Mesh(segment.id, segment.name, look.color, look.opacity, ml, *surface))
+    return write_meshes(meshes, folder, format, replace)
+
+
+def write_meshes(meshes: Sequence[Mesh], folder: str | Path, format: str, replace: bool = False) -> list[Path]:
+    """Write these meshes as `export_meshes` does."""
+    if format not in _WRITERS:
+        raise InputError(f"There is no mesh format {format!r}; choose from {', '.join(_WRITERS)}.")
+    if not meshes:
+        raise InputError("There is no segment with voxels, so there is no surface to write.")
+    with filled_together(Path(folder), replace) as scratch:
+        _WRITERS[format](meshes, scratch)
+        names = sorted(path.name for path in scratch.iterdir())
+    return [Path(folder) / name for name in names]

@@ -1,0 +1,63 @@
+"""Files that appear in a folder together, whole or not at all, and never over what is there unless asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import InputError
+
+
+class OutputExistsError(InputError):
+    """A file of that name is there already; asked again with `replace=True` it is replaced."""
+
+
+@contextmanager
+def filled_together(folder: Path, replace: bool = False) -> Iterator[Path]:
+    """A temporary folder whose files move into `folder` if the block ends well; `folder` is made if its parent exists.
+
+    Whatever goes wrong in the block, `folder` is as it was. Raises OutputExistsError if a file would be replaced and
+    `replace` is off, InputError if nothing can be written there.
+    """
+    is_new = not folder.exists()
+    scratch = _scratch_in(folder)
+    try:
+        yield scratch
+        made = sorted(scratch.iterdir())
+        _check_free([folder / path.name for path in made], replace)
+        for path in made:
+            os.replace(path, folder / path.name)
+    except BaseException:
+        shutil.rmtree(folder if is_new else scratch, ignore_errors=True)
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def check_free(path: Path, replace: bool = False) -> None:
+    """Raise OutputExistsError if there is a file at `path`, unless `replace`."""
+    _check_free([path], replace)
+
+
+def _check_free(paths: list[Path], replace: bool) -> None:
+    # os.path answers False where Path raises: for a name that is too long, say.
+    taken = next((path for path in paths if os.path.lexists(path)), None)
+    if taken and os.path.isdir(taken):
+        raise InputError(f"{taken} is a folder; give another name.")
+    if taken and not replace:
+        raise OutputExistsError(f"{taken} exists already; allow to replace it, or choose another name.")
+
+
+def _scratch_in(folder: Path) -> Path:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give a folder to write into.")
+    if not os.path.isdir(folder.parent):
+        raise InputError(f"There is no folder {folder.parent} to make {folder.name} in; make it first.")
+    try:
+        folder.mkdir(exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".kidneyparsing-export-", dir=folder))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}); choose another folder.") from None

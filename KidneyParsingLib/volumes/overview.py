@@ -1,0 +1,201 @@
+"""What a CT is before it is parsed (size, coverage, what may go wrong), and its contrast phase afterwards.
+
+Both look at a fraction of the voxels only, so that a panel can show them at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..anatomy import SEGMENTS
+from .geometry import direction_of, spacing_of
+from .volume import Volume
+
+THICK_MM = 3.0
+FEW_SLICES = 24
+SHORT_MM = 120.0
+TILT_DEGREES = 10.0
+# A side of the picture of which more than this is tissue cuts the body; the table alone is less.
+CUT_SHARE = 0.15
+TISSUE_HU = -200
+LUNG_HU = (-950, -600)
+LUNG_SHARE = 0.1
+_PLANES, _PIXELS = 48, 128
+
+NO_CONTRAST = "no contrast"
+ARTERIAL = "arterial"
+CORTICOMEDULLARY = "corticomedullary"
+PORTAL = "portal / nephrographic"
+EXCRETORY = "excretory"
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class ScanOverview:
+    """A scan in a few figures: `spacing_mm` and `shape` along the index axes (x, y, z), `extent_mm` of the patient
+    (left to right, front to back, along the body), `slices` along the coarsest axis, `covers` in words, `warnings` as
+    sentences."""
+
+    spacing_mm: tuple[float, float, float]
+    shape: tuple[int, int, int]
+    extent_mm: tuple[float, float, float]
+    slices: int
+    covers: str
+    warnings: tuple[str, ...]
+
+
+def scan_overview(volume: Volume) -> ScanOverview:
+    """What to tell about a CT (HU array z, y, x) before it is parsed, from at most 48 x 128 x 128 of its voxels."""
+    spacing, shape = spacing_of(volume.affine), np.array(volume.array.shape[::-1])
+    axes = _patient_axes(volume.affine)
+    extent = (shape * spacing)[list(axes)]
+    planes = _subsample(volume, axes)
+    coarsest = int(np.argmax(spacing)) if spacing.max() > 1.05 * np.median(spacing) else 2
+    odd_values = _value_warnings(planes)
+    warnings = [
+        *odd_values,
+        *_grid_warnings(spacing, int(shape[coarsest]), float(extent[2]), _tilt_degrees(volume.affine)),
+        *([] if odd_values else _cut_warnings(planes)),
+    ]
+    covers = _coverage(planes, float(extent[2]), lungs=not odd_values)
+    return ScanOverview(_floats(spacing), _ints(shape), _floats(extent), int(shape[coarsest]), covers, tuple(warnings))
+
+
+def contrast_phase(hu: np.ndarray, labels: np.ndarray) -> str:
+    """The phase of a parsed CT: "no contrast", "arterial", "corticomedullary", "portal / nephrographic", "excretory"
+    or "unknown".
+
+    `hu` and `labels` are arrays (z, y, x) on one grid; `labels` holds values of a `LabelMap` or structures 1..6.
+    Thresholds on median HU lie between the ranges of docs/appearance.md and the sources that it cites.
+    """
+    values = _samples(hu, labels)
+    if "kidney" not in values or not {"artery", "vein"} & set(values):
+        return UNKNOWN
+    medians = {name: float(np.median(sample)) for name, sample in values.items()}
+    blood = max(medians.get("artery", -np.inf), medians.get("vein", -np.inf))
+    # Urine of 120 HU and more is brighter than blood in the excretory phase only.
+    if medians.get("ureter", 0.0) > max(120.0, blood + 40):
+        return EXCRETORY
+    if max(blood, medians["kidney"]) < 65:
+        return NO_CONTRAST
+    if "artery" not in medians:
+        return UNKNOWN
+    return _phase_of_vessels(medians, values["kidney"])
+
+
+def _phase_of_vessels(medians: dict[str, float], kidney: np.ndarray) -> str:
+    low, high = np.percentile(kidney, (15, 85))
+    artery, vein = medians["artery"], medians.get("vein", medians["artery"])
+    # Cortex exceeds medulla by 110 HU and more until 30 s, by less than 30 HU from 45 s on.
+    banded = high - low > 60
+    if artery < 125 and not banded and medians["kidney"] > artery - 10 and abs(artery - vein) < 25:
+        return EXCRETORY if artery < 100 else PORTAL
+    if artery > 1.8 * max(vein, 1.0) and artery > 1.3 * medians["kidney"]:
+        return ARTERIAL
+    return CORTICOMEDULLARY if banded or artery > 1.3 * medians["kidney"] else PORTAL
+
+
+def _samples(hu: np.ndarray, labels: np.ndarray, at_least: int = 20) -> dict[str, np.ndarray]:
+    """HU of each structure of at least `at_least` voxels, every n-th of them where there are many."""
+    samples = {}
+    values = {entry.structure.name: [s.value for s in SEGMENTS if s.structure == entry.structure] for entry in SEGMENTS}
+    for name, wanted in values.items():
+        inside = np.flatnonzero(np.isin(labels, wanted))
+        if inside.size >= at_least:
+            samples[name] = hu.ravel()[inside[:: max(1, inside.size // 50_000)]]
+    return samples
+
+
+def _patient_axes(affine: np.ndarray) -> tuple[int, int, int]:
+    """Index axes (of x, y, z) nearest to left-right, front-back and along the body, each used once."""
+    size = np.abs(direction_of(affine))
+    along = int(np.argmax(size[2]))
+    side = max((axis for axis in range(3) if axis != along), key=lambda axis: size[0, axis])
+    return side, 3 - along - side, along
+
+
+def _subsample(volume: Volume, axes: tuple[int, int, int]) -> np.ndarray:
+    """int array (from head to feet, front to back or back to front, sides) of a fraction of the voxels."""
+    order = [2 - axis for axis in (axes[2], axes[1], axes[0])]
+    steps = [max(1, -(-size // limit)) for size, limit in zip(volume.array.shape, _limits(order), strict=True)]
+    planes = volume.array[tuple(slice(None, None, step) for step in steps)].transpose(order).astype(np.int32)
+    return planes[::-1] if volume.affine[2, axes[2]] > 0 else planes
+
+
+def _limits(order: list[int]) -> list[int]:
+    return [_PLANES if axis == order[0] else _PIXELS for axis in range(3)]
+
+
+def _tilt_degrees(affine: np.ndarray) -> float:
+    """The largest angle between an index axis and the patient axis nearest to it."""
+    return float(np.degrees(np.arccos(np.clip(np.abs(direction_of(affine)).max(axis=0).min(), 0.0, 1.0))))
+
+
+def _value_warnings(planes: np.ndarray) -> list[str]:
+    lowest, highest = int(planes.min()), int(planes.max())
+    if lowest >= 0 and highest <= 255:
+        return ["The values are grey values from 0 to 255, not HU; export the CT from its DICOM files."]
+    if lowest < 0:
+        return []
+    fat_to_blood = ((planes > 1024 - 150) & (planes < 1024 + 300)).mean()
+    if fat_to_blood > 0.2:
+        return ["The values look like HU + 1024; subtract 1024 first, or export the CT from its DICOM files."]
+    return ["No value is below 0, so this may not be a CT in HU; the result will not be reliable."]
+
+
+def _grid_warnings(spacing: np.ndarray, slices: int, length_mm: float, tilt: float) -> list[str]:
+    warnings = []
+    if spacing.max() > THICK_MM:
+        warnings.append(
+            f"The slices are {spacing.max():.1f} mm apart; thin vessels and ureters may be missed or interrupted."
+        )
+    if slices < FEW_SLICES:
+        warnings.append(f"There are only {slices} slices; small structures may be missed.")
+    if length_mm < SHORT_MM:
+        warnings.append(f"The scan covers only {length_mm / 10:.0f} cm of the body; a kidney may be cut.")
+    if tilt > TILT_DEGREES:
+        warnings.append(f"The scan is tilted by {tilt:.0f} degrees against the body; parsing it is less reliable.")
+    return warnings
+
+
+def _cut_warnings(planes: np.ndarray) -> list[str]:
+    """Sides where the picture ends within the body; front and back are one, as a table may lie on either."""
+    tissue = planes > TISSUE_HU
+    sides = [share > CUT_SHARE for share in (tissue[..., 0].mean(), tissue[..., -1].mean())]
+    ends = [share > CUT_SHARE for share in (tissue[:, 0].mean(), tissue[:, -1].mean())]
+    if not (any(sides) or all(ends)):
+        return []
+    return ["The picture ends within the body at the side, front or back; what lies outside is not parsed."]
+
+
+def _coverage(planes: np.ndarray, length_mm: float, lungs: bool) -> str:
+    words = f"{length_mm / 10:.0f} cm along the body"
+    inside = _within_body(planes)
+    if not lungs or inside.mean() < 0.05:
+        return words
+    lung = inside & (planes > LUNG_HU[0]) & (planes < LUNG_HU[1])
+    share = lung.sum(axis=(1, 2)) / np.maximum(inside.sum(axis=(1, 2)), 1)
+    if share[: max(1, len(share) // 8)].max() < LUNG_SHARE:
+        return f"{words}, from below the lungs"
+    with_lung = int(np.argmin(np.append(share >= LUNG_SHARE / 2, False)))
+    return f"{words}, with {max(1, round(with_lung / len(share) * length_mm / 10))} cm of lung at its upper end"
+
+
+def _within_body(planes: np.ndarray) -> np.ndarray:
+    """What has tissue on all four sides of it in its plane."""
+    tissue = planes > TISSUE_HU
+    enclosed = np.ones_like(tissue)
+    for axis in (1, 2):
+        enclosed &= np.logical_or.accumulate(tissue, axis=axis)
+        enclosed &= np.flip(np.logical_or.accumulate(np.flip(tissue, axis), axis=axis), axis)
+    return enclosed
+
+
+def _floats(values: np.ndarray) -> tuple[float, float, float]:
+    return tuple(round(float(value), 3) for value in values)
+
+
+def _ints(values: np.ndarray) -> tuple[int, int, int]:
+    return tuple(int(value) for value in values)
