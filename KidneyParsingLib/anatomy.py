@@ -4,8 +4,8 @@ A *structure* is what a network predicts (kidney, tumor, ...). A *segment* is wh
 structures become one segment per side, and every tumor becomes a segment of its own.
 
 Codes are SNOMED CT (scheme SCT) as in Slicer's terminologies "General Anatomy" and "DICOM master list" and in
-DICOM PS3.16 (CID 7150, 7151, 244). Colours are apart for colour-blind viewers too (after Okabe and Ito, 2008),
-within the habit of surgery: artery red, vein blue, collecting system yellow.
+DICOM PS3.16 (CID 7150, 7151, 244). Colours are apart for colour-blind viewers too (docs/display.md), within the habit
+of surgery: artery red, vein blue, collecting system yellow.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ class Structure:
 
 # Artery and vein hold aorta and inferior vena cava too, hence the generic codes and not those of the renal vessels.
 STRUCTURES: tuple[Structure, ...] = (
-    Structure("kidney", 1, ANATOMICAL_STRUCTURE, KIDNEY, (185, 102, 83), 0.35, paired=True),
-    Structure("tumor", 2, ALTERED_STRUCTURE, Code("108369006", "Neoplasm"), (0, 158, 115), 0.9, KIDNEY, plural=True),
-    Structure("artery", 3, TISSUE, Code("51114001", "Artery"), (222, 45, 38), 1.0),
-    Structure("vein", 4, TISSUE, Code("29092000", "Vein"), (0, 114, 178), 1.0),
-    Structure("ureter", 5, ANATOMICAL_STRUCTURE, Code("87953007", "Ureter"), (240, 228, 66), 1.0, paired=True),
-    Structure("cyst", 6, ALTERED_STRUCTURE, Code("367643001", "Cyst"), (86, 180, 233), 0.6, KIDNEY),
+    Structure("kidney", 1, ANATOMICAL_STRUCTURE, KIDNEY, (176, 100, 96), 0.35, paired=True),
+    Structure("tumor", 2, ALTERED_STRUCTURE, Code("108369006", "Neoplasm"), (96, 236, 140), 0.9, KIDNEY, plural=True),
+    Structure("artery", 3, TISSUE, Code("51114001", "Artery"), (210, 20, 10), 1.0),
+    Structure("vein", 4, TISSUE, Code("29092000", "Vein"), (10, 85, 170), 1.0),
+    Structure("ureter", 5, ANATOMICAL_STRUCTURE, Code("87953007", "Ureter"), (246, 226, 60), 1.0, paired=True),
+    Structure("cyst", 6, ALTERED_STRUCTURE, Code("367643001", "Cyst"), (172, 186, 252), 0.6, KIDNEY),
 )
 NUM_CLASSES = len(STRUCTURES) + 1
 

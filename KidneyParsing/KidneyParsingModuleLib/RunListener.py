@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 
+import slicer
+
 from KidneyParsingLib.engine.messages import ResultReply
 
 from .EngineListener import EngineState
-from .ResultImporter import ImportedSegmentation
 
 
 class RunListener:
@@ -26,7 +27,10 @@ class RunListener:
         """Text for a log window."""
         logging.info(text)
 
-    def onFinished(self, result: ImportedSegmentation, reply: ResultReply) -> None:
+    def onBeforeReplace(self, segmentationNode: slicer.vtkMRMLSegmentationNode) -> None:
+        """The segments of this node are about to be replaced: the time to save them for undo."""
+
+    def onFinished(self, segmentationNode: slicer.vtkMRMLSegmentationNode, reply: ResultReply) -> None:
         """The segmentation is in the scene."""
         logging.info("Kidney Parsing finished in %.1f seconds", reply.seconds)
 

@@ -1,4 +1,4 @@
-"""The part of the panel that shows a run: progress, status, log and the table of volumes."""
+"""The part of the panel that shows a run: progress, status and log."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from slicer.i18n import tr as _
 from KidneyParsingLib.engine.messages import ResultReply
 
 from .EngineListener import EngineState
-from .ResultImporter import ImportedSegmentation, center3DViews
 from .RunListener import RunListener
-from .Texts import formatElapsed, formatVolume
+from .Texts import formatElapsed
+from .Views import center3DViews
 
 CLOCK_MSEC = 1000
 
@@ -23,17 +23,20 @@ CLOCK_MSEC = 1000
 class RunPanel(RunListener):
     """Listens to runs and shows them in the widgets of `ui` (see KidneyParsing.ui).
 
-    `onIdleChanged` is called when a run begins or ends, `onNewSegmentation` with the node of each result.
+    `onIdleChanged` is called when a run begins or ends, `onBeforeReplace` with a segmentation whose segments are about
+    to be replaced, `onNewSegmentation` with the node of each result.
     """
 
     def __init__(
         self,
         ui: Any,
         onIdleChanged: Callable[[], None],
+        onBeforeReplace: Callable[[slicer.vtkMRMLSegmentationNode], None],
         onNewSegmentation: Callable[[slicer.vtkMRMLSegmentationNode], None],
     ) -> None:
         self._ui = ui
         self._onIdleChanged = onIdleChanged
+        self._onBeforeReplace = onBeforeReplace
         self._onNewSegmentation = onNewSegmentation
         self._phase = ""
         self._secondsLeft: float | None = None
@@ -45,10 +48,6 @@ class RunPanel(RunListener):
     def close(self) -> None:
         """Stop the clock."""
         self._clock.stop()
-
-    def clearResult(self) -> None:
-        """Empty the table of volumes, as its segmentation has gone."""
-        self._ui.volumesTable.setRowCount(0)
 
     def onStateChanged(self, state: EngineState) -> None:
         """Show whether a run is going on."""
@@ -74,10 +73,13 @@ class RunPanel(RunListener):
         """Add the engine's text to the log."""
         self._ui.logTextBox.appendPlainText(text)
 
-    def onFinished(self, result: ImportedSegmentation, reply: ResultReply) -> None:
-        """Show the new segmentation and its volumes."""
-        self._onNewSegmentation(result.node)
-        self._showVolumes(result.volumes)
+    def onBeforeReplace(self, segmentationNode: slicer.vtkMRMLSegmentationNode) -> None:
+        """Pass it on."""
+        self._onBeforeReplace(segmentationNode)
+
+    def onFinished(self, segmentationNode: slicer.vtkMRMLSegmentationNode, reply: ResultReply) -> None:
+        """Show the new segmentation."""
+        self._onNewSegmentation(segmentationNode)
         center3DViews()
         done = _("Done in {time}. Check every segment before you use it.").format(time=formatElapsed(reply.seconds))
         self._ui.statusLabel.setText("\n".join([done, *reply.notes]))
@@ -107,9 +109,3 @@ class RunPanel(RunListener):
         if self._secondsLeft is not None:
             text = _("{phase}, about {left} left").format(phase=text, left=formatElapsed(self._secondsLeft))
         self._ui.statusLabel.setText(text)
-
-    def _showVolumes(self, volumes: list[tuple[str, float]]) -> None:
-        self._ui.volumesTable.setRowCount(len(volumes))
-        for row, (name, milliliters) in enumerate(volumes):
-            self._ui.volumesTable.setItem(row, 0, qt.QTableWidgetItem(name))
-            self._ui.volumesTable.setItem(row, 1, qt.QTableWidgetItem(formatVolume(milliliters)))

@@ -16,7 +16,7 @@ from KidneyParsingLib.inference.options import Options
 
 from .EngineListener import EngineListener, EngineState
 from .EngineProcess import EngineProcess
-from .ResultImporter import ResultError, importSegmentation
+from .ResultImporter import Replacement, ResultError, ResultImporter
 from .RunListener import RunListener
 from .VolumeWriter import writeVolume
 
@@ -31,24 +31,36 @@ class SegmentationRunner:
         createEngine: Callable[[EngineListener], EngineProcess] = EngineProcess,
     ) -> None:
         self._listener = listener
-        self._scene = scene
+        self._importer = ResultImporter(scene, listener.onBeforeReplace)
         self._engine = createEngine(self)
         self._numbers = itertools.count(1)
         self._folder: tempfile.TemporaryDirectory | None = None
         self._volumeNodeID = ""
+        self._volumeName = ""
         self._model = ""
+        self._replacement: Replacement | None = None
 
     @property
     def isRunning(self) -> bool:
         """Whether a run is going on or being cancelled."""
         return self._engine.state is not EngineState.IDLE
 
-    def start(self, volumeNode: slicer.vtkMRMLScalarVolumeNode, options: Options) -> None:
-        """Begin a run. Raises RuntimeError if one is going on, or if the volume or the engine cannot be used."""
+    def start(
+        self,
+        volumeNode: slicer.vtkMRMLScalarVolumeNode,
+        options: Options,
+        replacement: Replacement | None = None,
+    ) -> None:
+        """Begin a run; its result is a new node, or replaces one that nobody edits meanwhile.
+
+        Raises RuntimeError if a run is going on, or if the volume or the engine cannot be used.
+        """
         if self.isRunning:
             raise RuntimeError(_("A segmentation is running already."))
         self._volumeNodeID = volumeNode.GetID()
+        self._volumeName = volumeNode.GetName()
         self._model = options.model
+        self._replacement = replacement
         self._folder = tempfile.TemporaryDirectory(
             prefix="KidneyParsing-", dir=slicer.app.temporaryPath, ignore_cleanup_errors=True
         )
@@ -83,7 +95,7 @@ class SegmentationRunner:
     def onResult(self, reply: ResultReply) -> None:
         """Import the result into the scene."""
         try:
-            result = importSegmentation(self._scene, reply.output, self._volumeNodeID, self._model)
+            node = self._importer.importResult(reply, self._volumeNodeID, self._model, self._replacement)
         except ResultError as error:
             self.onError(str(error))
         except Exception as error:
@@ -91,10 +103,12 @@ class SegmentationRunner:
             self.onError(_("The result could not be added to the scene: {reason}").format(reason=error))
         else:
             self._removeFiles()
-            self._listener.onFinished(result, reply)
+            self._listener.onFinished(node, reply)
 
     def onError(self, message: str) -> None:
-        """Clean up and pass it on."""
+        """Clean up and pass it on, with the CT's name in the place of a file that the user never saw."""
+        if self._folder:
+            message = message.replace(self._path("ct.nrrd"), self._volumeName)
         self._removeFiles()
         self._listener.onFailed(message)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from slicer.i18n import tr as _
 
 
 def helpText() -> str:
     """What the module does, for its help section."""
     return _("""
-<p>Segments kidneys, tumors, arteries, veins and ureters in contrast-enhanced CT into editable segments with names,
-colors and codes. Choose a CT volume and press <b>Apply</b>; review every segment in slices and 3D, and correct it in
-the Segment Editor.</p>
+<p>Segments kidneys, tumors, cysts, arteries, veins and ureters in contrast-enhanced CT into editable segments with
+names, colors and codes. Top to bottom: choose a CT, press <b>Apply</b>, review every structure in slices and 3D and
+visit the places that are worth a look (Alt+Right, Alt+Left), correct what is wrong, export.</p>
 <p><b>Research use only. Not a medical device.</b></p>
 """)
 
@@ -25,6 +28,88 @@ and kidney tumor segmentation in contrast-enhanced CT imaging, Medical Image Ana
 """)
 
 
+def modelText(model: Any) -> str:
+    """What a system is and how well it does in its first test; `model` is a ModelInfo."""
+    return "\n".join([model.description, *modelScores(model)[:1]])
+
+
+def modelScores(model: Any) -> list[str]:
+    """How well a system does in each of its tests."""
+    return [_scoreText(test, dice) for test, dice in model.scores.items()]
+
+
+def structureText(name: str) -> str:
+    """A structure's name as a user reads it."""
+    names = {
+        "kidney": _("Kidney"),
+        "tumor": _("Tumor"),
+        "artery": _("Artery"),
+        "vein": _("Vein"),
+        "ureter": _("Ureter"),
+        "cyst": _("Cyst"),
+    }
+    return names.get(name, name)
+
+
+def qualityText(name: str) -> str:
+    """A quality as a user reads it."""
+    return {"fast": _("Fast"), "default": _("Default"), "best": _("Best")}.get(name, name)
+
+
+def deviceText(name: str) -> str:
+    """A device as a user reads it."""
+    names = {"auto": _("Automatic"), "cpu": _("Processor (CPU)"), "cuda": _("GPU"), "mps": _("GPU")}
+    return names.get(name, name)
+
+
+def cardText(card: Any) -> str:
+    """A graphics card with its free memory; `card` is a GraphicsCard."""
+    text = _("GPU: {name}, {free:.1f} of {total:.1f} GB free")
+    return text.format(name=card.name, free=card.freeGB, total=card.totalGB)
+
+
+def viewText(name: str) -> str:
+    """A 3D view's name as a user reads it."""
+    names = {
+        "Surgeon": _("Surgeon"),
+        "Vessels": _("Vessels"),
+        "Tumor": _("Tumor"),
+        "Collecting system": _("Collecting system"),
+    }
+    return names.get(name, name)
+
+
+def axisText(name: str) -> str:
+    """A direction of the clip plane as a user reads it."""
+    return {"axial": _("Axial"), "coronal": _("Coronal"), "sagittal": _("Sagittal")}.get(name, name)
+
+
+def statusText(status: str) -> str:
+    """What a reviewer thinks of a segment, as a user reads it."""
+    return {"accepted": _("Accepted"), "needs work": _("Needs work")}.get(status, status)
+
+
+def exportText(kind: str) -> str:
+    """A kind of export as a user reads it."""
+    names = {
+        "seg.nrrd": _("Segmentation (.seg.nrrd)"),
+        "nii.gz": _("Label map (NIfTI)"),
+        "stl": _("Surfaces for printing (STL)"),
+        "obj": _("Surfaces with colors (OBJ)"),
+        "glb": _("Surfaces with colors (glTF)"),
+        "dcm": _("DICOM Segmentation"),
+        "mrb": _("Whole scene (.mrb)"),
+    }
+    return names.get(kind, kind)
+
+
+def placeText(place: Mapping[str, Any], number: int, count: int) -> str:
+    """Which place it is and why it is worth a look."""
+    text = _("{number} of {count}, {structure}, {ml} ml: {reason}")
+    structure, ml = structureText(place["structure"]), formatVolume(place["ml"])
+    return text.format(number=number, count=count, structure=structure.lower(), ml=ml, reason=place["reason"])
+
+
 def formatElapsed(seconds: float) -> str:
     """Minutes and seconds, such as 2:05."""
     minutes, rest = divmod(int(seconds), 60)
@@ -34,3 +119,8 @@ def formatElapsed(seconds: float) -> str:
 def formatVolume(milliliters: float) -> str:
     """One decimal, two for what is smaller than 10 ml."""
     return f"{milliliters:.1f}" if milliliters >= 10 else f"{milliliters:.2f}"
+
+
+def _scoreText(test: str, dice: Mapping[str, float]) -> str:
+    scores = ", ".join(f"{structureText(name).lower()} {value:.2f}" for name, value in dice.items())
+    return _("{test}: {scores}.").format(test=test, scores=scores)

@@ -14,7 +14,7 @@ _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 def options_from(arguments: argparse.Namespace) -> Options:
     """The run's options. Raises InputError for a model, device or structure that does not exist."""
-    device, structures = _device(arguments.device), _structures(arguments.structures)
+    device, structures = _device(arguments.device), structures_named(arguments.structures)
     _check_model(arguments.model, structures)
     return Options(
         arguments.model, device, structures, arguments.tta, arguments.quality, arguments.region, arguments.overlap,
@@ -28,7 +28,8 @@ def _device(text: str) -> str:
     return text
 
 
-def _structures(text: str | None) -> tuple[str, ...] | None:
+def structures_named(text: str | None) -> tuple[str, ...] | None:
+    """The structures in a list such as kidney,tumor; None for all. Raises InputError for one that does not exist."""
     if text is None:
         return None
     known = [entry.name for entry in STRUCTURES]

@@ -8,8 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..volumes.volume import LabelMap
 
 PICTURE_SUFFIXES = (".png",)
 REVIEW_SUFFIXES = (".json",)
@@ -22,19 +26,39 @@ def check_output(ct: str, output: str | None) -> Path:
     `output` may name a file, or a folder by existing or ending in /. Raises InputError if it cannot be written, would
     replace the CT, or is a default name that is taken.
     """
-    from ..volumes.writing import check_writable
+    from ..volumes.dicom_seg import DICOM_SEG_SUFFIXES, check_dicom_seg
+    from ..volumes.writing import LABEL_MAP_SUFFIXES, check_writable
 
     path = _output_path(ct, output)
-    if path.suffix.lower() == ".dcm":
-        raise InputError("DICOM SEG cannot be written yet; end the output's name in .seg.nrrd or .nii.gz.")
+    if is_dicom(path):
+        check_dicom_seg(ct)
     # os.path answers False where Path raises: for a name that is too long, say.
     if output is None and os.path.exists(path):
         raise InputError(f"{path} exists already; name it with -o to replace it, or name another file.")
     if os.path.exists(path) and os.path.exists(ct) and os.path.samefile(path, ct):
         raise InputError(f"The output {path} is the CT itself; choose another name.")
     is_in_new_folder = output is not None and _is_folder(output) and not os.path.exists(path.parent)
-    check_writable(path.parent.with_name(path.name) if is_in_new_folder else path)
+    checked = path.parent.with_name(path.name) if is_in_new_folder else path
+    check_writable(checked, (*LABEL_MAP_SUFFIXES, *DICOM_SEG_SUFFIXES))
     return path
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file of this name is to be a DICOM Segmentation."""
+    from ..volumes.dicom_seg import DICOM_SEG_SUFFIXES
+
+    return path.name.lower().endswith(DICOM_SEG_SUFFIXES)
+
+
+def write_segments(label_map: LabelMap, ct: str | None, path: Path, model: str | None = None) -> None:
+    """Write the label map in the format that the name of `path` says; `ct` is the folder that DICOM SEG refers to."""
+    from ..volumes.dicom_seg import write_dicom_seg
+    from ..volumes.writing import write_label_map
+
+    if is_dicom(path):
+        write_dicom_seg(label_map, ct, path, model)
+    else:
+        write_label_map(label_map, path)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from .outputs import (
     check_extras,
     check_output,
     folder_made,
+    write_segments,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def add_segment_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare `segment`."""
     parser = subparsers.add_parser("segment", help="segment one CT", description="Segment one CT.")
     parser.add_argument("ct", metavar="CT", help="file (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd) or DICOM folder")
-    parser.add_argument("-o", "--output", metavar="OUT", help=".seg.nrrd (default), .nii.gz, .nii, or a folder")
+    parser.add_argument("-o", "--output", metavar="OUT", help=".seg.nrrd (default), .nii.gz, .nii, .dcm, or a folder")
     parser.add_argument("--model", metavar="NAME", default=DEFAULT_MODEL, help=f"network (default {DEFAULT_MODEL})")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     parser.add_argument("--structures", metavar="A,B", help="keep only these, for example kidney,tumor")
@@ -59,7 +60,7 @@ def run_segment(arguments: argparse.Namespace) -> int:
     with console:
         volume, label_map = _parse(arguments.ct, options, console)
         console(1.0, "writing")
-        _write(volume, label_map, output, extras)
+        _write(volume, label_map, output, extras, arguments)
     console.result(output, label_map, tuple(dict.fromkeys((*volume.notes, *label_map.notes))))
     return 0
 
@@ -82,9 +83,9 @@ def _parse(ct: str, options: Options, console: Console) -> tuple[Volume, LabelMa
     return volume, parser.parse(volume, console)
 
 
-def _write(volume: Volume, label_map: LabelMap, output: Path, extras: Extras) -> None:
+def _write(volume: Volume, label_map: LabelMap, output: Path, extras: Extras, arguments: argparse.Namespace) -> None:
     """Everything, or nothing: the extras go to temporary names until the segments are written."""
-    from ..volumes.writing import replacing, write_label_map, write_volume
+    from ..volumes.writing import replacing, write_volume
 
     with ExitStack() as results:
         results.enter_context(folder_made(output.parent))
@@ -97,7 +98,7 @@ def _write(volume: Volume, label_map: LabelMap, output: Path, extras: Extras) ->
         if extras.uncertainty is not None:
             write_volume(label_map.uncertainty or _nothing_uncertain(label_map),
                          results.enter_context(replacing(extras.uncertainty, MAP_SUFFIXES)))  # fmt: skip
-        write_label_map(label_map, output)
+        write_segments(label_map, arguments.ct, output, arguments.model)
 
 
 def _nothing_uncertain(label_map: LabelMap) -> Volume:

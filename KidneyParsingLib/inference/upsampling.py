@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -96,13 +97,18 @@ def _upright_labels(
     """Labels of a CT whose axes are those of `scores` (C, three axes) and `foreground`, by `lines` along them."""
     labels = np.zeros(shape, np.uint8)
     planes, rows, columns = lines
+
+    @lru_cache(maxsize=2)
+    def plane_at(k: int, y: tuple[int, int], x: tuple[int, int]) -> torch.Tensor:
+        return _plane(scores[:, k], rows, columns, slice(*y), slice(*x))
+
     for low, members in _by_cell(planes):
         high = int(planes.high[members[0]])
         near = foreground[low] | foreground[high]
         y, x = rows.over(near.any(1)), columns.over(near.any(0))
         if y.stop == y.start or x.stop == x.start:
             continue
-        pair = [_plane(scores[:, k], rows, columns, y, x) for k in (low, high)]
+        pair = [plane_at(k, (y.start, y.stop), (x.start, x.stop)) for k in (low, high)]
         for plane in members:
             labels[plane, y, x] = _winner(torch.lerp(*pair, float(planes.weight[plane])))
     return labels

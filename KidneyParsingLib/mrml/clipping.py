@@ -21,20 +21,21 @@ class ClipPlane:
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
         self._scene = scene
-        self._segmentationId: str | None = None
         self._axis = "coronal"
-        self._before: tuple[str | None, bool, bool] | None = None
+        self._segmentationId: str | None = None
+        self._clipId: str | None = None
+        self._before: tuple[str | None, bool, bool] = (None, False, False)
 
     @property
     def enabled(self) -> bool:
         """Whether the plane cuts a segmentation that is still in the scene."""
-        return self._clipNode() is not None
+        display = self._display()
+        return display is not None and display.GetClipNode() is not None and display.GetClipNode() is self._clipNode()
 
     @property
     def offsetRange(self) -> tuple[float, float]:
         """Lowest and highest useful offset along the axis (mm, RAS); (0, 0) while nothing is cut."""
-        node = self._segmentation()
-        bounds = resultBounds(node) if node else None
+        bounds = resultBounds(self._node(self._segmentationId)) if self.enabled else None
         first = 2 * list(_KEPT).index(self._axis)
         return bounds[first : first + 2] if bounds else (0.0, 0.0)
 
@@ -53,46 +54,45 @@ class ClipPlane:
 
     def setOffset(self, mm: float) -> None:
         """Move the plane to this RAS coordinate (mm) along its axis; nothing happens while it is off."""
-        plane = self._plane()
-        if plane is None:
-            return
-        plane.SetOriginWorld([mm if direction else 0.0 for direction in _KEPT[self._axis]])
-        # The clip node hears of the plane only by its events, and asks it for the function anew only then.
-        self._clipNode().Modified()
+        if self.enabled and self._plane():
+            self._plane().SetOriginWorld([mm if direction else 0.0 for direction in _KEPT[self._axis]])
 
     def disable(self) -> None:
         """Show whole surfaces again, and take the plane out of the scene."""
-        node, clipNode, plane = self._segmentation(), self._clipNode(), self._plane()
-        if node and node.GetDisplayNode() and self._before:
+        if self.enabled:
             clipId, clipping, caps = self._before
-            display = node.GetDisplayNode()
+            display = self._display()
             display.SetAndObserveClipNodeID(clipId)
             display.SetClipping(clipping)
             display.SetClippingCapSurface(caps)
-        for added in (clipNode, plane):
-            if added and added.GetScene():
+        plane = self._plane()
+        for added in (plane.GetDisplayNode() if plane else None, plane, self._clipNode()):
+            if added:
                 self._scene.RemoveNode(added)
-        self._segmentationId = self._before = None
+        self._segmentationId = self._clipId = None
 
     def _attach(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         display = node.GetDisplayNode()
-        self._segmentationId = node.GetID()
-        if self.enabled:
-            # Our own plane, saved with the scene while it was on.
-            self._before = (None, False, False)
-            return
         previous = display.GetClipNode()
+        self._segmentationId = node.GetID()
+        if previous and previous.GetAttribute(_ROLE):
+            # Our own plane, saved with the scene while it was on.
+            self._clipId, self._before = previous.GetID(), (None, False, False)
+            return
         self._before = (previous.GetID() if previous else None, display.GetClipping(), display.GetClippingCapSurface())
-        clipNode = self._scene.AddNewNodeByClass("vtkMRMLClipNode", "KidneyParsing clip")
-        clipNode.SetAttribute(_ROLE, "1")
-        clipNode.SetHideFromEditors(True)
-        clipNode.AddAndObserveClippingNodeID(self._hiddenPlane().GetID())
-        clipNode.SetNthClippingNodeState(0, clipNode.ClipPositiveSpace)
-        display.SetAndObserveClipNodeID(clipNode.GetID())
+        self._clipId = self._newClipNode().GetID()
+        display.SetAndObserveClipNodeID(self._clipId)
         display.SetClippingCapSurface(True)
         display.SetClipping(True)
 
-    def _hiddenPlane(self) -> slicer.vtkMRMLMarkupsPlaneNode:
+    def _newClipNode(self) -> slicer.vtkMRMLClipNode:
+        clipNode = self._scene.AddNewNodeByClass("vtkMRMLClipNode", "KidneyParsing clip")
+        clipNode.SetAttribute(_ROLE, "1")
+        clipNode.AddAndObserveClippingNodeID(self._newPlane().GetID())
+        clipNode.SetNthClippingNodeState(0, clipNode.ClipPositiveSpace)
+        return clipNode
+
+    def _newPlane(self) -> slicer.vtkMRMLMarkupsPlaneNode:
         plane = self._scene.AddNewNodeByClass("vtkMRMLMarkupsPlaneNode", "KidneyParsing clip plane")
         plane.SetHideFromEditors(True)
         plane.CreateDefaultDisplayNodes()
@@ -100,13 +100,16 @@ class ClipPlane:
         plane.SetLocked(True)
         return plane
 
-    def _segmentation(self) -> slicer.vtkMRMLSegmentationNode | None:
-        return self._scene.GetNodeByID(self._segmentationId) if self._segmentationId else None
+    def _node(self, nodeId: str | None) -> slicer.vtkMRMLNode | None:
+        return self._scene.GetNodeByID(nodeId) if nodeId else None
+
+    def _display(self) -> slicer.vtkMRMLSegmentationDisplayNode | None:
+        node = self._node(self._segmentationId)
+        return node.GetDisplayNode() if node else None
 
     def _clipNode(self) -> slicer.vtkMRMLClipNode | None:
-        node = self._segmentation()
-        clipNode = node.GetDisplayNode().GetClipNode() if node and node.GetDisplayNode() else None
-        return clipNode if clipNode and clipNode.GetAttribute(_ROLE) else None
+        node = self._node(self._clipId)
+        return node if node and node.GetAttribute(_ROLE) else None
 
     def _plane(self) -> slicer.vtkMRMLMarkupsPlaneNode | None:
         clipNode = self._clipNode()

@@ -9,17 +9,16 @@ import vtk
 
 from .surfaces import closed_surface
 
-# Slicer's default smoothing, for shells only: the terraces of thick slices would hide what lies inside.
-SHELL_PASS_BAND = 0.01
-SHELL_ITERATIONS = 40
-SHELL_OPACITY = 0.5
 VIEW_ANGLE = 20.0
 MARGIN = 1.12
 
 
 def add_surfaces(renderer: vtk.vtkRenderer, node: slicer.vtkMRMLSegmentationNode) -> None:
-    """Add the node's closed surfaces to `renderer` with their colours and opacities, nearer ones not hiding inner."""
+    """Add the node's visible surfaces to `renderer` with their colours and opacities, nearer ones not hiding inner."""
+    display = node.GetDisplayNode()
     for segment_id in node.GetSegmentation().GetSegmentIDs():
+        if not (display.GetSegmentVisibility(segment_id) and display.GetSegmentVisibility3D(segment_id)):
+            continue
         renderer.AddActor(_actor(node, segment_id))
     renderer.SetUseDepthPeeling(True)
     renderer.SetMaximumNumberOfPeels(12)
@@ -43,31 +42,13 @@ def look_from_anterior(renderer: vtk.vtkRenderer, aspect: float) -> None:
 
 
 def _actor(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> vtk.vtkActor:
-    surface = closed_surface(node, segment_id)
-    opacity = node.GetDisplayNode().GetSegmentOpacity3D(segment_id)
     mapper = vtk.vtkPolyDataMapper()
-    mapper.SetInputData(_smoothed(surface) if opacity < SHELL_OPACITY else surface)
+    mapper.SetInputData(closed_surface(node, segment_id))
     mapper.ScalarVisibilityOff()
     actor = vtk.vtkActor()
     actor.SetMapper(mapper)
     actor.GetProperty().SetColor(node.GetSegmentation().GetSegment(segment_id).GetColor())
-    actor.GetProperty().SetOpacity(opacity)
+    actor.GetProperty().SetOpacity(node.GetDisplayNode().GetSegmentOpacity3D(segment_id))
     actor.GetProperty().SetSpecular(0.25)
     actor.GetProperty().SetSpecularPower(30.0)
     return actor
-
-
-def _smoothed(surface: vtk.vtkPolyData) -> vtk.vtkPolyData:
-    smoother = vtk.vtkWindowedSincPolyDataFilter()
-    smoother.SetInputData(surface)
-    smoother.SetNumberOfIterations(SHELL_ITERATIONS)
-    smoother.SetPassBand(SHELL_PASS_BAND)
-    smoother.BoundarySmoothingOff()
-    smoother.FeatureEdgeSmoothingOff()
-    smoother.NonManifoldSmoothingOn()
-    smoother.NormalizeCoordinatesOn()
-    normals = vtk.vtkPolyDataNormals()
-    normals.SetInputConnection(smoother.GetOutputPort())
-    normals.SplittingOff()
-    normals.Update()
-    return normals.GetOutput()

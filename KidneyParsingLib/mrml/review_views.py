@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import slicer
+import vtk
 from vtk.util import numpy_support
 
-from ..anatomy import STRUCTURES, Structure
+from ..anatomy import STRUCTURES
+from .segment_ids import structure_of
+from .surfaces import closed_surface
 
 ACCEPTED = "accepted"
 NEEDS_WORK = "needs work"
@@ -56,7 +60,7 @@ def applyView(segmentationNode: slicer.vtkMRMLSegmentationNode, name: str) -> No
     display = segmentationNode.GetDisplayNode()
     with slicer.util.NodeModify(display):
         for segmentId in segmentationNode.GetSegmentation().GetSegmentIDs():
-            structure = _structureOf(segmentId)
+            structure = structure_of(segmentId)
             if structure is None:
                 continue
             display.SetSegmentVisibility(segmentId, True)
@@ -124,10 +128,20 @@ def statusOf(segmentationNode: slicer.vtkMRMLSegmentationNode, segmentId: str) -
 
 
 def resultBounds(segmentationNode: slicer.vtkMRMLSegmentationNode) -> tuple[float, ...] | None:
-    """Bounds of all segments (RAS mm, world): left, right, posterior, anterior, inferior, superior; None if empty."""
+    """Bounds of the surfaces (RAS mm, world): left, right, posterior, anterior, inferior, superior; None if empty."""
+    box = vtk.vtkBoundingBox()
+    for segmentId in segmentationNode.GetSegmentation().GetSegmentIDs():
+        surface = closed_surface(segmentationNode, segmentId)
+        ends = surface.GetBounds()
+        for corner in product(ends[:2], ends[2:4], ends[4:]) if surface.GetNumberOfPoints() else ():
+            world = [0.0, 0.0, 0.0]
+            segmentationNode.TransformPointToWorld(corner, world)
+            box.AddPoint(world)
+    if not box.IsValid():
+        return None
     bounds = [0.0] * 6
-    segmentationNode.GetRASBounds(bounds)
-    return tuple(bounds) if all(low <= high for low, high in zip(bounds[::2], bounds[1::2], strict=True)) else None
+    box.GetBounds(bounds)
+    return tuple(bounds)
 
 
 def _row(node: slicer.vtkMRMLSegmentationNode, segmentId: str, ml: float | None) -> SegmentRow:
@@ -145,13 +159,12 @@ def _segment(node: slicer.vtkMRMLSegmentationNode, segmentId: str) -> slicer.vtk
     return segment
 
 
-def _structureOf(segmentId: str) -> Structure | None:
-    """The structure whose segment this is (`kidney_left`, `tumor_2`), or None for a segment that is not ours."""
-    return {entry.name: entry for entry in STRUCTURES}.get(segmentId.split("_")[0])
-
-
 def _valueCounts(layer: slicer.vtkOrientedImageData | None) -> np.ndarray:
+    """How many voxels of a layer have each value from 0."""
     scalars = layer.GetPointData().GetScalars() if layer else None
     if scalars is None:
-        return np.zeros(0, int)
-    return np.bincount(numpy_support.vtk_to_numpy(scalars).ravel())
+        return np.zeros(1, int)
+    planes = numpy_support.vtk_to_numpy(scalars).reshape(layer.GetDimensions()[2], -1)
+    # Plane by plane: counting takes eight bytes a voxel.
+    size = int(planes.max()) + 1
+    return sum((np.bincount(plane, minlength=size) for plane in planes), np.zeros(size, int))

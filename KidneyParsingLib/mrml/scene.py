@@ -45,6 +45,19 @@ def volume_node(scene: slicer.vtkMRMLScene, volume: Volume, name: str = "CT") ->
     return node
 
 
+def volume_of(node: slicer.vtkMRMLScalarVolumeNode) -> Volume:
+    """The voxels and position of a volume node, before its parent transform if it has one.
+
+    The array (z, y, x) is the node's own memory and of its scalar type: copy it before the node may change.
+    """
+    image, matrix = node.GetImageData(), vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    affine = np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+    flat = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
+    # The flip between RAS and LPS is its own inverse.
+    return Volume(flat.reshape(image.GetDimensions()[::-1]), lps_to_ras(affine))
+
+
 def fill_image(image: vtk.vtkImageData, array: np.ndarray, first_voxel: tuple[int, int, int] = (0, 0, 0)) -> None:
     """Copy `array` (z, y, x; uint8 or int16) into `image`; `first_voxel` is the index (x, y, z) of its first corner."""
     extent = [bound for start, size in zip(first_voxel, array.shape[::-1]) for bound in (start, start + size - 1)]

@@ -1,10 +1,10 @@
-"""The CT series that a DICOM Segmentation refers to: its headers, its grid, and a label map brought onto that grid."""
+"""The CT series that a DICOM Segmentation refers to: its headers and its grid."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,7 @@ import pydicom
 from ..errors import InputError
 from .dicom import stack_of
 from .slices import evenly_spaced, stack_affine
-from .volume import LabelMap
 
-# In voxels: how far a label map's voxel may lie from one of the series.
-_TOLERANCE = 0.25
 # Attributes of type 2: a series may lack them, the segmentation must have them, if only empty.
 _MAY_BE_EMPTY = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
@@ -38,19 +35,30 @@ class SourceSeries:
     is_even: bool
 
 
+def check_source(source: str | Path | Sequence[str | Path]) -> None:
+    """Raise InputError unless `source` is a folder or names files; a look at the path, no more."""
+    if not isinstance(source, (str, Path)) or os.path.isdir(source):
+        return
+    if not os.path.exists(source):
+        raise InputError(f"There is no file or folder {source}; check the path.")
+    raise InputError(f"DICOM SEG refers to the CT's DICOM slices; give their folder, which {source} is not.")
+
+
 def read_source(source: str | Path | Sequence[str | Path]) -> SourceSeries:
     """The CT series with the most slices in a folder, or among files.
 
     Raises InputError if there is none, or if it lacks the identifiers that a segmentation must refer to.
     """
+    check_source(source)
     if isinstance(source, (str, Path)):
         folder = Path(source)
-        files = _files_below(folder)
+        files = list(folder.rglob("*"))
     else:
         files = [Path(path) for path in source]
         folder = files[0].parent if files else Path()
     slices, heights, _ = stack_of(files, folder)
-    planes, distance, _ = evenly_spaced(np.empty((len(heights), 0, 0), np.int16), heights)
+    stack = np.empty((len(heights), 0, 0))
+    planes, distance, _ = evenly_spaced(stack, heights)
     headers = tuple(_header(item.path, folder) for item in slices)
     if len({header.FrameOfReferenceUID for header in headers}) > 1:
         raise InputError(f"The slices in {folder} have different frames of reference; export the series again.")
@@ -58,14 +66,8 @@ def read_source(source: str | Path | Sequence[str | Path]) -> SourceSeries:
     for header in headers:
         header.ImageOrientationPatient = headers[0].ImageOrientationPatient
     columns, rows = slices[0].size
-    is_even = planes.dtype == np.int16
-    return SourceSeries(headers, (len(planes), rows, columns), stack_affine(slices[0], distance), is_even)
-
-
-def _files_below(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise InputError(f"DICOM SEG refers to the CT's DICOM slices; give their folder, which {folder} is not.")
-    return list(folder.rglob("*"))
+    affine = stack_affine(slices[0], distance)
+    return SourceSeries(headers, (len(planes), rows, columns), affine, is_even=planes is stack)
 
 
 def _header(path: Path, folder: Path) -> pydicom.Dataset:
@@ -76,47 +78,6 @@ def _header(path: Path, folder: Path) -> pydicom.Dataset:
     for name in _MAY_BE_EMPTY:
         if name not in header:
             setattr(header, name, None)
+    if header.PatientSex not in ("M", "F", "O"):
+        header.PatientSex = None
     return header
-
-
-def on_grid(label_map: LabelMap, series: SourceSeries) -> np.ndarray:
-    """The label map's array (z, y, x) on the grid of the series, without resampling.
-
-    The label map may be cropped, larger, or have its axes in another order or direction. Raises InputError if its
-    voxels are not voxels of the series or a segment reaches beyond it.
-    """
-    to_series = np.linalg.inv(series.affine) @ label_map.affine
-    order, corner = _turned(to_series, label_map.array.shape)
-    axes = tuple(2 - axis for axis in order)
-    array = label_map.array.transpose(axes[::-1])
-    turn = np.rint(to_series[:3, :3])
-    array = array[tuple(slice(None, None, -1 if turn[axis].sum() < 0 else 1) for axis in (2, 1, 0))]
-    return _pasted(array, corner[::-1], series.shape)
-
-
-def _turned(to_series: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """For every axis (x, y, z) of the series the label map's axis along it, and the box's first voxel."""
-    turn = np.rint(to_series[:3, :3])
-    corners = np.array(list(product(*((0, size - 1) for size in shape[::-1])))) @ np.eye(3)
-    exact = corners @ to_series[:3, :3].T + to_series[:3, 3]
-    rounded = corners @ turn.T + np.rint(to_series[:3, 3])
-    is_turn = (np.abs(turn).sum(axis=0) == 1).all() and (np.abs(turn).sum(axis=1) == 1).all()
-    if not is_turn or np.abs(exact - rounded).max() > _TOLERANCE:
-        raise InputError(
-            "The segmentation does not lie on the voxels of this DICOM series; give the series that was segmented."
-        )
-    return np.abs(turn).argmax(axis=1), rounded.min(axis=0).astype(int)
-
-
-def _pasted(array: np.ndarray, corner: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    result = np.zeros(shape, array.dtype)
-    low = np.maximum(corner, 0)
-    high = np.minimum(corner + array.shape, shape)
-    inside = np.zeros(array.shape, bool)
-    if (high > low).all():
-        source = tuple(slice(a - c, b - c) for a, b, c in zip(low, high, corner))
-        result[tuple(slice(a, b) for a, b in zip(low, high))] = array[source]
-        inside[source] = True
-    if array[~inside].any():
-        raise InputError("The segmentation reaches beyond this DICOM series; give the series that was segmented.")
-    return result

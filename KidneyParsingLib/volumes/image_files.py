@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -33,8 +34,7 @@ def read_image_file(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
     with itk_warnings_off():
         reader = _read_header(path)
         _check_shape(reader, path)
-        not_numbers = _check_whole(reader, path)
-        image = _read_voxels(reader, path)
+        image, not_numbers = _read_whole(reader, path)
     array = sitk.GetArrayFromImage(image)
     if not_numbers.size:
         array.flat[not_numbers] = np.nan
@@ -91,6 +91,22 @@ def _check_shape(reader: sitk.ImageFileReader, path: Path) -> None:
     if prod(size[3:]) > 1:
         shape = " x ".join(map(str, size))
         raise InputError(f"{path} is a {len(size)}D image ({shape}); save the one phase to segment as a 3D volume.")
+
+
+def _read_whole(reader: sitk.ImageFileReader, path: Path) -> tuple[sitk.Image, np.ndarray]:
+    """The image, and flat indices of voxels without a number. NIfTI files, which ITK takes whatever they lack, are
+    read and looked through at the same time."""
+    if image_suffix(path) not in (".nii", ".nii.gz"):
+        not_numbers = _check_whole(reader, path)
+        return _read_voxels(reader, path), not_numbers
+    with ThreadPoolExecutor(1) as pool:
+        check = pool.submit(_check_whole, reader, path)
+        try:
+            image = _read_voxels(reader, path)
+        except KidneyParsingError:
+            check.result()  # knows better what is wrong with the file
+            raise
+        return image, check.result()
 
 
 def _check_whole(reader: sitk.ImageFileReader, path: Path) -> np.ndarray:

@@ -60,7 +60,7 @@ def _material_text(mesh: Mesh) -> str:
 def write_glb(meshes: Sequence[Mesh], folder: Path) -> None:
     """`kidneys.glb`, glTF 2.0: a root node from LPS mm to glTF's metres, and one child with each mesh in LPS mm."""
     buffer = _Buffer()
-    primitives = [_primitive(mesh, number, buffer) for number, mesh in enumerate(meshes)]
+    gltf_meshes = [_gltf_mesh(mesh, number, buffer) for number, mesh in enumerate(meshes)]
     children = range(1, len(meshes) + 1)
     extras = {"space": "LPS", "unit": "mm"}
     root = {"name": "KidneyParsing", "matrix": _LPS_MM_TO_GLTF, "children": list(children), "extras": extras}
@@ -69,7 +69,7 @@ def write_glb(meshes: Sequence[Mesh], folder: Path) -> None:
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [root, *(_node(mesh, number) for number, mesh in enumerate(meshes))],
-        "meshes": [{"name": mesh.name, "primitives": [item]} for mesh, item in zip(meshes, primitives)],
+        "meshes": gltf_meshes,
         "materials": list(map(_material, meshes)),
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
@@ -100,11 +100,15 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def _primitive(mesh: Mesh, material: int, buffer: _Buffer) -> dict:
+def _gltf_mesh(mesh: Mesh, material: int, buffer: _Buffer) -> dict:
     positions = buffer.add(mesh.vertices.astype("<f4"), _FLOAT, _VERTICES, "VEC3", bounds=True)
     normals = buffer.add(mesh.normals().astype("<f4"), _FLOAT, _VERTICES, "VEC3")
     indices = buffer.add(mesh.triangles.astype("<u4").ravel(), _UNSIGNED, _INDICES, "SCALAR")
-    return {"attributes": {"POSITION": positions, "NORMAL": normals}, "indices": indices, "material": material}
+    attributes = {"POSITION": positions, "NORMAL": normals}
+    return {
+        "name": mesh.name,
+        "primitives": [{"attributes": attributes, "indices": indices, "material": material}],
+    }
 
 
 def _node(mesh: Mesh, number: int) -> dict:

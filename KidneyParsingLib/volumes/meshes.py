@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import InputError
-from .geometry import voxel_ml
 from .mesh import Mesh, surface_of
 from .mesh_files import write_glb, write_obj, write_stl
 from .output_files import filled_together
@@ -25,14 +22,13 @@ def export_meshes(label_map: LabelMap, folder: str | Path, format: str, replace:
     (`kidneys.glb`). Coordinates are LPS in mm; a surface encloses the volume of its voxels. The folder is made if its
     parent exists. Raises InputError if there is nothing to write or a file would be replaced without `replace`.
     """
-    counts = np.bincount(label_map.array.ravel(), minlength=256)
-    found = [segment for segment in label_map.segments if counts[segment.value]]
+    volumes = label_map.volumes_ml()
     meshes = []
-    for segment in found:
-        ml = float(counts[segment.value]) * voxel_ml(label_map.affine)
-        surface = surface_of(label_map.mask(segment), label_map.affine)
-        look = segment.structure
-        meshes.append(Mesh(segment.id, segment.name, look.color, look.opacity, ml, *surface))
+    for segment in label_map.segments:
+        if ml := volumes[segment.id]:
+            surface = surface_of(label_map.mask(segment), label_map.affine)
+            look = segment.structure
+            meshes.append(Mesh(segment.id, segment.name, look.color, look.opacity, ml, *surface))
     return write_meshes(meshes, folder, format, replace)
 
 

@@ -31,8 +31,10 @@ def filled_together(folder: Path, replace: bool = False) -> Iterator[Path]:
         _check_free([folder / path.name for path in made], replace)
         for path in made:
             os.replace(path, folder / path.name)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(folder if is_new else scratch, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise _cannot_write(folder, error) from None
         raise
     shutil.rmtree(scratch, ignore_errors=True)
 
@@ -60,4 +62,8 @@ def _scratch_in(folder: Path) -> Path:
         folder.mkdir(exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=".kidneyparsing-export-", dir=folder))
     except OSError as error:
-        raise InputError(f"{folder} cannot be written ({error.strerror}); choose another folder.") from None
+        raise _cannot_write(folder, error) from None
+
+
+def _cannot_write(folder: Path, error: OSError) -> InputError:
+    return InputError(f"{folder} cannot be written ({error.strerror}); choose another folder.")

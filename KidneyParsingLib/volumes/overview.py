@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ..anatomy import SEGMENTS
 from .geometry import direction_of, spacing_of
@@ -54,12 +55,14 @@ def scan_overview(volume: Volume) -> ScanOverview:
     planes = _subsample(volume, axes)
     coarsest = int(np.argmax(spacing)) if spacing.max() > 1.05 * np.median(spacing) else 2
     odd_values = _value_warnings(planes)
+    lung = np.zeros(0) if odd_values else _lung_shares(planes)
     warnings = [
         *odd_values,
         *_grid_warnings(spacing, int(shape[coarsest]), float(extent[2]), _tilt_degrees(volume.affine)),
         *([] if odd_values else _cut_warnings(planes)),
+        *(["The scan ends within the lungs; kidneys lie below them."] if lung.size and lung[-1] > LUNG_SHARE else []),
     ]
-    covers = _coverage(planes, float(extent[2]), lungs=not odd_values)
+    covers = _coverage(lung, float(extent[2]))
     return ScanOverview(_floats(spacing), _ints(shape), _floats(extent), int(shape[coarsest]), covers, tuple(warnings))
 
 
@@ -82,30 +85,39 @@ def contrast_phase(hu: np.ndarray, labels: np.ndarray) -> str:
         return NO_CONTRAST
     if "artery" not in medians:
         return UNKNOWN
-    return _phase_of_vessels(medians, values["kidney"])
+    return _phase_of_vessels(medians["artery"], values["kidney"])
 
 
-def _phase_of_vessels(medians: dict[str, float], kidney: np.ndarray) -> str:
-    low, high = np.percentile(kidney, (15, 85))
-    artery, vein = medians["artery"], medians.get("vein", medians["artery"])
+def _phase_of_vessels(artery: float, kidney: np.ndarray) -> str:
+    medulla, cortex = np.percentile(kidney, (15, 85))
     # Cortex exceeds medulla by 110 HU and more until 30 s, by less than 30 HU from 45 s on.
-    banded = high - low > 60
-    if artery < 125 and not banded and medians["kidney"] > artery - 10 and abs(artery - vein) < 25:
-        return EXCRETORY if artery < 100 else PORTAL
-    if artery > 1.8 * max(vein, 1.0) and artery > 1.3 * medians["kidney"]:
-        return ARTERIAL
-    return CORTICOMEDULLARY if banded or artery > 1.3 * medians["kidney"] else PORTAL
+    banded = cortex - medulla > 0.42 * cortex
+    if not banded and artery < 1.3 * cortex:
+        return PORTAL
+    # The aorta peaks 6 s before the cortex, and falls while the cortex stays.
+    return ARTERIAL if artery > 1.45 * cortex else CORTICOMEDULLARY
 
 
 def _samples(hu: np.ndarray, labels: np.ndarray, at_least: int = 20) -> dict[str, np.ndarray]:
-    """HU of each structure of at least `at_least` voxels, every n-th of them where there are many."""
+    """HU of each structure of at least `at_least` voxels, some thousands of them, away from its edges if it can be."""
+    values: dict[str, list[int]] = {}
+    for segment in SEGMENTS:
+        values.setdefault(segment.structure.name, []).append(segment.value)
     samples = {}
-    values = {entry.structure.name: [s.value for s in SEGMENTS if s.structure == entry.structure] for entry in SEGMENTS}
     for name, wanted in values.items():
-        inside = np.flatnonzero(np.isin(labels, wanted))
-        if inside.size >= at_least:
-            samples[name] = hu.ravel()[inside[:: max(1, inside.size // 50_000)]]
+        places = np.flatnonzero(np.isin(labels, wanted))
+        if places.size >= at_least:
+            places = places[:: max(1, places.size // 50_000)]
+            samples[name] = hu.ravel()[_inner(labels, places, wanted)]
     return samples
+
+
+def _inner(labels: np.ndarray, places: np.ndarray, wanted: list[int]) -> np.ndarray:
+    """Those of the places (flat indices) that are two voxels away from the edge in their plane, if a quarter is."""
+    flat, inside = labels.ravel(), np.ones(places.size, bool)
+    for step in (-2, 2, -2 * labels.shape[2], 2 * labels.shape[2]):
+        inside &= np.isin(flat[np.clip(places + step, 0, flat.size - 1)], wanted)
+    return places[inside] if inside.mean() >= 0.25 else places
 
 
 def _patient_axes(affine: np.ndarray) -> tuple[int, int, int]:
@@ -170,22 +182,31 @@ def _cut_warnings(planes: np.ndarray) -> list[str]:
     return ["The picture ends within the body at the side, front or back; what lies outside is not parsed."]
 
 
-def _coverage(planes: np.ndarray, length_mm: float, lungs: bool) -> str:
+def _coverage(lung: np.ndarray, length_mm: float) -> str:
     words = f"{length_mm / 10:.0f} cm along the body"
-    inside = _within_body(planes)
-    if not lungs or inside.mean() < 0.05:
+    if not lung.size:
         return words
-    lung = inside & (planes > LUNG_HU[0]) & (planes < LUNG_HU[1])
-    share = lung.sum(axis=(1, 2)) / np.maximum(inside.sum(axis=(1, 2)), 1)
-    if share[: max(1, len(share) // 8)].max() < LUNG_SHARE:
+    planes = np.flatnonzero(lung >= LUNG_SHARE)
+    if not planes.size:
         return f"{words}, from below the lungs"
-    with_lung = int(np.argmin(np.append(share >= LUNG_SHARE / 2, False)))
-    return f"{words}, with {max(1, round(with_lung / len(share) * length_mm / 10))} cm of lung at its upper end"
+    centimeters = max(1, round((planes[-1] - planes[0] + 1) / len(lung) * length_mm / 10))
+    # Shoulders or neck above the lungs mean that they are there whole.
+    where = "lungs at its upper end" if planes[0] <= len(lung) // 50 else "lungs below its upper end"
+    return f"{words}, with {centimeters} cm of {where}"
+
+
+def _lung_shares(planes: np.ndarray) -> np.ndarray:
+    """Share of lung in the body by plane, from head to feet; empty where the body's outline cannot be made out."""
+    inside = _within_body(planes)
+    if inside.mean() < 0.05:
+        return np.zeros(0)
+    lung = inside & (planes > LUNG_HU[0]) & (planes < LUNG_HU[1])
+    return lung.sum(axis=(1, 2)) / np.maximum(inside.sum(axis=(1, 2)), 1)
 
 
 def _within_body(planes: np.ndarray) -> np.ndarray:
-    """What has tissue on all four sides of it in its plane."""
-    tissue = planes > TISSUE_HU
+    """What has tissue on all four sides of it in its plane; the thin shells of a table, and its foam, do not count."""
+    tissue = ndimage.binary_opening(planes > TISSUE_HU, np.ones((1, 4, 4), bool))
     enclosed = np.ones_like(tissue)
     for axis in (1, 2):
         enclosed &= np.logical_or.accumulate(tissue, axis=axis)

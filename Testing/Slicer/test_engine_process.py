@@ -4,16 +4,15 @@ import os
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-import qt_stubs  # noqa: E402
+from harness import start  # noqa: E402
 
-APPLICATION = qt_stubs.install()
+APPLICATION = start.install()
 
 from KidneyParsingModuleLib.EngineCommand import EngineCommand  # noqa: E402
 from KidneyParsingModuleLib.EngineListener import EngineState  # noqa: E402
@@ -23,9 +22,7 @@ from PySide6.QtCore import QProcess, QProcessEnvironment  # noqa: E402
 
 from KidneyParsingLib.engine.messages import SegmentRequest  # noqa: E402
 from KidneyParsingLib.inference.options import Options  # noqa: E402
-from KidneyParsingLib.mrml.scene import create_scene, volume_node  # noqa: E402
 from KidneyParsingLib.volumes.geometry import image_from_array  # noqa: E402
-from KidneyParsingLib.volumes.volume import Volume  # noqa: E402
 
 FAKE_ENGINE = Path(__file__).parents[1] / "engine" / "fake_engine.py"
 
@@ -98,7 +95,7 @@ def request_for(tmp_path):
 def test_run_ends_with_a_result(start_engine, listener, request_for):
     engine = start_engine()
     engine.start(request_for())
-    qt_stubs.run_until(lambda: listener.ending)
+    start.run_until(lambda: listener.ending)
     fractions = [fraction for fraction, *_ in listener.named("onProgress")]
     assert listener.ending == "onResult" and Path(listener.named("onResult")[0][0].output).exists()
     assert fractions == sorted(fractions) and len(fractions) > 3
@@ -108,11 +105,11 @@ def test_run_ends_with_a_result(start_engine, listener, request_for):
 def test_second_run_uses_the_same_process(start_engine, listener, request_for):
     engine = start_engine()
     engine.start(request_for())
-    qt_stubs.run_until(lambda: listener.ending)
+    start.run_until(lambda: listener.ending)
     pid = engine._process.processId()
     listener.heard.clear()
     engine.start(request_for(id="2"))
-    qt_stubs.run_until(lambda: listener.ending)
+    start.run_until(lambda: listener.ending)
     assert listener.ending == "onResult" and engine._process.processId() == pid
 
 
@@ -137,7 +134,7 @@ def test_cancel_while_starting(start_engine, listener, request_for):
     engine = start_engine()
     engine.start(request_for())
     engine.cancel()
-    qt_stubs.run_until(lambda: listener.ending)
+    start.run_until(lambda: listener.ending)
     assert listener.ending == "onCancelled" and engine.state is EngineState.IDLE
 
 
@@ -145,15 +142,15 @@ def test_cancel_while_starting(start_engine, listener, request_for):
 def test_cancel_takes_at_most_a_second_and_a_new_run_works(start_engine, listener, request_for, tmp_path, model):
     engine = start_engine(50 if model == "plain" else 5)
     engine.start(request_for(model))
-    qt_stubs.run_until(lambda: any(phase == "Predicting" for _, phase, _ in listener.named("onProgress")))
-    start = time.monotonic()
+    start.run_until(lambda: any(phase == "Predicting" for _, phase, _ in listener.named("onProgress")))
+    began = time.monotonic()
     engine.cancel()
-    qt_stubs.run_until(lambda: listener.ending)
-    assert time.monotonic() - start < 1.0
+    start.run_until(lambda: listener.ending)
+    assert time.monotonic() - began < 1.0
     assert listener.ending == "onCancelled" and os.listdir(tmp_path) == ["ct.nrrd"]
     listener.heard.clear()
     engine.start(request_for(id="2"))
-    qt_stubs.run_until(lambda: listener.ending)
+    start.run_until(lambda: listener.ending)
     assert listener.ending == "onResult"
 
 
@@ -165,52 +162,35 @@ def test_cancel_without_a_run_does_nothing(start_engine, listener):
 def test_crash_is_told_and_a_new_run_works(start_engine, listener, request_for):
     engine = start_engine()
     engine.start(request_for("crashing"))
-    qt_stubs.run_until(lambda: listener.ending)
+    start.run_until(lambda: listener.ending)
     assert listener.ending == "onError" and "stopped unexpectedly" in listener.named("onError")[0][0]
     listener.heard.clear()
     engine.start(request_for(id="2"))
-    qt_stubs.run_until(lambda: listener.ending)
+    start.run_until(lambda: listener.ending)
     assert listener.ending == "onResult"
 
 
 def test_error_is_the_engines_sentence_and_the_traceback_is_logged(start_engine, listener, request_for):
     engine = start_engine()
     engine.start(request_for("broken"))
-    qt_stubs.run_until(lambda: listener.ending)
+    start.run_until(lambda: listener.ending)
     assert "ValueError: no such thing" in listener.named("onError")[0][0] and "Traceback" in listener.log
 
 
 def test_program_that_is_missing(start_engine, listener, request_for):
     engine = start_engine(program="/nowhere/PythonSlicer")
     engine.start(request_for())
-    qt_stubs.run_until(lambda: listener.ending)
+    start.run_until(lambda: listener.ending)
     assert listener.ending == "onError" and engine.state is EngineState.IDLE
 
 
 def test_close_in_the_middle_ends_the_process_and_is_silent(start_engine, listener, request_for):
     engine = start_engine(200)
     engine.start(request_for())
-    qt_stubs.run_until(lambda: listener.named("onProgress"))
+    start.run_until(lambda: listener.named("onProgress"))
     process = engine._process
     engine.close()
     assert process.state() == QProcess.NotRunning and listener.ending == ""
-
-
-@pytest.fixture
-def scene(monkeypatch, tmp_path):
-    environment = create_scene()
-    monkeypatch.setattr(
-        slicer, "app", SimpleNamespace(temporaryPath=str(tmp_path), layoutManager=lambda: None), raising=False
-    )
-    yield environment.scene
-
-
-@pytest.fixture
-def ct_node(scene):
-    array = np.full((20, 24, 28), -100, np.int16)
-    array[5:10, 5:10, 5:10] = 60
-    affine = np.array([[0.0, 2, 0, 10], [-2, 0, 0, 20], [0, 0, 2, 30], [0, 0, 0, 1]])
-    return volume_node(scene, Volume(array, affine))
 
 
 @pytest.fixture
@@ -232,26 +212,28 @@ def segmentations(scene) -> int:
     return scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
 
 
-def test_volume_node_becomes_a_segmentation_in_place(start_runner, listener, scene, ct_node, tmp_path):
+def test_volume_node_becomes_a_segmentation_in_place(start_runner, listener, scene, ct_node, temp):
+    from KidneyParsingLib.mrml.review_views import segmentVolumesMl
+
     runner = start_runner()
     runner.start(ct_node, Options("plain"))
     assert runner.isRunning
-    qt_stubs.run_until(lambda: listener.ending)
-    ((result, reply),) = listener.named("onFinished")
-    assert result.volumes == [("Right kidney", pytest.approx(1.0))] and reply.seconds > 0
+    start.run_until(lambda: listener.ending)
+    ((node, reply),) = listener.named("onFinished")
+    assert segmentVolumesMl(node) == {"kidney_right": pytest.approx(1.0)} and reply.seconds > 0
     bounds, ct_bounds = [0.0] * 6, [0.0] * 6
-    result.node.GetRASBounds(bounds)
+    node.GetRASBounds(bounds)
     ct_node.GetRASBounds(ct_bounds)
     assert all(ct_bounds[i] <= bounds[i] and bounds[i + 1] <= ct_bounds[i + 1] for i in (0, 2, 4))
-    assert os.listdir(tmp_path) == [] and not runner.isRunning
+    assert os.listdir(temp) == [] and not runner.isRunning
 
 
 def test_segmentation_follows_the_transform_of_its_volume(start_runner, listener, scene, ct_node):
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     ct_node.SetAndObserveTransformNodeID(transform.GetID())
     start_runner().start(ct_node, Options("plain"))
-    qt_stubs.run_until(lambda: listener.ending)
-    assert listener.named("onFinished")[0][0].node.GetTransformNodeID() == transform.GetID()
+    start.run_until(lambda: listener.ending)
+    assert listener.named("onFinished")[0][0].GetTransformNodeID() == transform.GetID()
 
 
 def test_every_run_makes_a_node_of_its_own(start_runner, listener, scene, ct_node):
@@ -259,38 +241,38 @@ def test_every_run_makes_a_node_of_its_own(start_runner, listener, scene, ct_nod
     for _ in range(2):
         listener.heard.clear()
         runner.start(ct_node, Options("plain"))
-        qt_stubs.run_until(lambda: listener.ending)
+        start.run_until(lambda: listener.ending)
     assert segmentations(scene) == 2
 
 
-def test_volume_removed_during_the_run(start_runner, listener, scene, ct_node, tmp_path):
+def test_volume_removed_during_the_run(start_runner, listener, scene, ct_node, temp):
     runner = start_runner()
     runner.start(ct_node, Options("plain"))
     scene.RemoveNode(ct_node)
-    qt_stubs.run_until(lambda: listener.ending)
+    start.run_until(lambda: listener.ending)
     assert "removed from the scene" in listener.named("onFailed")[0][0]
-    assert segmentations(scene) == 0 and os.listdir(tmp_path) == []
+    assert segmentations(scene) == 0 and os.listdir(temp) == []
 
 
-def test_cancel_leaves_the_scene_and_no_files(start_runner, listener, scene, ct_node, tmp_path):
+def test_cancel_leaves_the_scene_and_no_files(start_runner, listener, scene, ct_node, temp):
     runner = start_runner(200)
     runner.start(ct_node, Options("plain"))
-    qt_stubs.run_until(lambda: listener.named("onProgress"))
+    start.run_until(lambda: listener.named("onProgress"))
     runner.cancel()
-    qt_stubs.run_until(lambda: listener.ending)
-    assert listener.ending == "onCancelled" and segmentations(scene) == 0 and os.listdir(tmp_path) == []
+    start.run_until(lambda: listener.ending)
+    assert listener.ending == "onCancelled" and segmentations(scene) == 0 and os.listdir(temp) == []
 
 
-def test_close_in_the_middle_leaves_no_files(start_runner, listener, scene, ct_node, tmp_path):
+def test_close_in_the_middle_leaves_no_files(start_runner, listener, scene, ct_node, temp):
     runner = start_runner(200)
     runner.start(ct_node, Options("plain"))
-    qt_stubs.run_until(lambda: listener.named("onProgress"))
+    start.run_until(lambda: listener.named("onProgress"))
     runner.close()
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(temp) == []
 
 
-def test_empty_volume_is_refused(start_runner, scene, tmp_path):
+def test_empty_volume_is_refused(start_runner, scene, temp):
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
     with pytest.raises(RuntimeError, match="empty"):
         start_runner().start(node, Options("plain"))
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(temp) == []

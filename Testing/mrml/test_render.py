@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from KidneyParsingLib.anatomy import structure
 from KidneyParsingLib.errors import InputError
 from KidneyParsingLib.mrml import offscreen
 from KidneyParsingLib.mrml.render import render_png
 from KidneyParsingLib.mrml.render_slice import axial_slice, draw_slice
 from KidneyParsingLib.volumes.volume import LabelMap
 
-KIDNEY_COLOR = (185, 102, 83)
-VEIN_COLOR = (0, 114, 178)
+KIDNEY_COLOR = structure("kidney").color
+VEIN_COLOR = structure("vein").color
 GRIDS = ["axial", "oblique", "mirrored", "coronal"]
 
 

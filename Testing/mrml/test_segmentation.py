@@ -10,7 +10,7 @@ import slicer
 import vtk
 from vtk.util import numpy_support
 
-from KidneyParsingLib.mrml.scene import ijk_to_ras_matrix, volume_node
+from KidneyParsingLib.mrml.scene import ijk_to_ras_matrix, volume_node, volume_of
 from KidneyParsingLib.mrml.segmentation import create_segmentation_node
 from KidneyParsingLib.mrml.surfaces import closed_surface
 from KidneyParsingLib.volumes.geometry import lps_to_ras
@@ -196,3 +196,12 @@ def test_volume_node_lies_where_the_volume_does(environment, a_volume):
     assert max(abs(matrix.GetElement(i, j) - expected.GetElement(i, j)) for i in range(4) for j in range(4)) < 1e-9
     flat = numpy_support.vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())
     np.testing.assert_array_equal(flat.reshape(volume.array.shape), volume.array)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_a_volume_comes_back_from_its_node(environment, a_volume, grid):
+    volume = a_volume(grid)
+    again = volume_of(volume_node(environment.scene, volume))
+    np.testing.assert_allclose(again.affine, volume.affine, atol=1e-9)
+    np.testing.assert_array_equal(again.array, volume.array)
+    assert again.array.dtype == np.int16

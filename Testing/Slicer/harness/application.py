@@ -1,0 +1,45 @@
+"""`slicer.app` and `slicer.mrmlScene`: a scene with Slicer's logics, and an application without a main window."""
+
+from __future__ import annotations
+
+import slicer
+from PySide6.QtCore import QProcessEnvironment, QSettings
+from PySide6.QtWidgets import QApplication
+
+
+class Application:
+    """What the module asks of `slicer.app`; `layoutManager` is None, as with --no-main-window, unless one is given."""
+
+    def __init__(self, temporary_path: str) -> None:
+        self.temporaryPath = temporary_path
+        self.testing = False
+        self.manager = None
+        self.connections: list[tuple] = []
+        self.environment = QProcessEnvironment.systemEnvironment()
+
+    def testingEnabled(self) -> bool:
+        return self.testing
+
+    def layoutManager(self):
+        return self.manager
+
+    def connect(self, signal: str, slot) -> None:
+        self.connections.append((signal, slot))
+
+    def startupEnvironment(self) -> QProcessEnvironment:
+        return QProcessEnvironment(self.environment)
+
+    def processEvents(self) -> None:
+        QApplication.processEvents()
+
+
+def install(temporary_path: str, settings_path: str) -> None:
+    """A fresh application with an empty scene, and settings in a folder of their own."""
+    from KidneyParsingLib.mrml.scene import create_scene
+
+    QSettings.setDefaultFormat(QSettings.IniFormat)
+    QSettings.setPath(QSettings.IniFormat, QSettings.UserScope, settings_path)
+    slicer.app = Application(temporary_path)
+    # The logics must live as long as the scene.
+    slicer.app.scene_environment = create_scene()
+    slicer.mrmlScene = slicer.app.scene_environment.scene

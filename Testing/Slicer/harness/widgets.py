@@ -1,0 +1,202 @@
+"""Slicer's own widgets that the panel uses, as thin as they can be; nodes and scenes are real."""
+
+from __future__ import annotations
+
+import slicer
+from PySide6.QtCore import Property, Signal
+from PySide6.QtWidgets import QComboBox, QLabel, QToolButton, QVBoxLayout, QWidget
+
+
+class qMRMLWidget(QWidget):
+    """`setMRMLScene` passes the scene on by the signal mrmlSceneChanged, which .ui files connect to node selectors.
+
+    C++ signatures of .ui connections mean nothing to PySide6, so the scene goes to all children that take one.
+    """
+
+    mrmlSceneChanged = Signal(object)
+
+    def setMRMLScene(self, scene) -> None:
+        self._scene = scene
+        self.mrmlSceneChanged.emit(scene)
+        for child in self.findChildren(QWidget):
+            if hasattr(child, "setMRMLScene"):
+                child.setMRMLScene(scene)
+
+
+class qMRMLNodeComboBox(QComboBox):
+    """Lists the nodes of `nodeTypes` in the scene; chooses the first one by itself unless `noneEnabled`."""
+
+    currentNodeChanged = Signal(object)
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._scene = None
+        self._types: list[str] = []
+        self._none = False
+        self._shown = None
+        self.currentIndexChanged.connect(self._tell)
+
+    nodeTypes = Property("QStringList", lambda self: self._types, lambda self, types: self._set(types=list(types)))
+    noneEnabled = Property(bool, lambda self: self._none, lambda self, none: self._set(none=none))
+    showChildNodeTypes = Property(bool, lambda self: False, lambda self, value: None)
+    addEnabled = Property(bool, lambda self: False, lambda self, value: None)
+    removeEnabled = Property(bool, lambda self: False, lambda self, value: None)
+
+    def setMRMLScene(self, scene) -> None:
+        self._scene = scene
+        for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent):
+            scene.AddObserver(event, lambda *_: self._fill())
+        self._fill()
+
+    def currentNode(self):
+        return self._scene.GetNodeByID(self.currentData()) if self._scene and self.currentData() else None
+
+    def setCurrentNode(self, node) -> None:
+        self._fill()
+        self.setCurrentIndex(self.findData(node.GetID() if node else ""))
+
+    def _set(self, types=None, none=None) -> None:
+        self._types = self._types if types is None else types
+        self._none = self._none if none is None else none
+        self._fill()
+
+    def _fill(self) -> None:
+        entries = [("None", "")] if self._none else []
+        for node_class in self._types if self._scene else ():
+            for node in slicer.util.getNodesByClass(node_class, self._scene):
+                if not node.GetHideFromEditors():
+                    entries.append((node.GetName(), node.GetID()))
+        current = self.currentData()
+        self.blockSignals(True)
+        self.clear()
+        for name, node_id in entries:
+            self.addItem(name, node_id)
+        found = self.findData(current) if current else -1
+        self.setCurrentIndex(found if found >= 0 else 0 if entries else -1)
+        self.blockSignals(False)
+        self._tell()
+
+    def _tell(self, *_) -> None:
+        if self.currentData() != self._shown:
+            self._shown = self.currentData()
+            self.currentNodeChanged.emit(self.currentNode())
+
+
+class ctkCollapsibleButton(QWidget):
+    """A titled section; `collapsed` hides what is in it."""
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._collapsed = False
+        self._title = QToolButton(self)
+        self._title.setAutoRaise(True)
+        self._title.move(0, 0)
+
+    def _set_text(self, text: str) -> None:
+        self._title.setText(text)
+        self._title.adjustSize()
+        self.setContentsMargins(6, self._title.height(), 0, 4)
+
+    def _set_collapsed(self, collapsed: bool) -> None:
+        self._collapsed = collapsed
+        self.setMaximumHeight(self._title.height() if collapsed else 16777215)
+        for child in self.findChildren(QWidget):
+            if child is not self._title and child.parent() is self:
+                child.setVisible(not collapsed)
+
+    def childEvent(self, event) -> None:
+        super().childEvent(event)
+        if self._collapsed and event.added() and event.child().isWidgetType() and event.child() is not self._title:
+            event.child().setVisible(False)
+
+    text = Property(str, lambda self: self._title.text(), _set_text)
+    collapsed = Property(bool, lambda self: self._collapsed, _set_collapsed)
+
+
+class qMRMLSegmentEditorWidget(qMRMLWidget):
+    """The embedded Segment Editor on Slicer's own logic for it: selection, undo and redo are real, effects are names.
+
+    It has those slots and Q_INVOKABLE methods of Slicer's header that the module uses, as PythonQt knows no others; a
+    property whose setter is neither is set by `setProperty`. As in Slicer, the selection is stored in a
+    vtkMRMLSegmentEditorNode, which must be set before anything else, the first segment is selected by itself, and saved
+    states belong to the segmentation that is set.
+    """
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self.calls: list[str] = []
+        self._node = None
+        self._history = slicer.vtkSegmentationHistory()
+        self._effects: list[str] = []
+        self._label = QLabel(self)
+        QVBoxLayout(self).addWidget(self._label)
+
+    def setMRMLSegmentEditorNode(self, node) -> None:
+        self._node = node
+
+    def mrmlSegmentEditorNode(self):
+        return self._node
+
+    def setMaximumNumberOfUndoStates(self, count: int) -> None:
+        self._history.SetMaximumNumberOfStates(count)
+
+    def setEffectNameOrder(self, names: list[str]) -> None:
+        self._effects = list(names)
+        self._label.setText("Segment Editor: " + ", ".join(names))
+
+    def effectNameOrder(self) -> list[str]:
+        return self._effects
+
+    def setSegmentationNode(self, node) -> None:
+        self._node.SetAndObserveSegmentationNode(node)
+        self._history.SetSegmentation(node.GetSegmentation() if node else None)
+        ids = node.GetSegmentation().GetSegmentIDs() if node else ()
+        if self._node.GetSelectedSegmentID() not in ids:
+            self._node.SetSelectedSegmentID(ids[0] if ids else "")
+
+    def segmentationNodeID(self) -> str:
+        return self._node.GetSegmentationNode().GetID() if self._node.GetSegmentationNode() else ""
+
+    def setSourceVolumeNode(self, node) -> None:
+        self._node.SetAndObserveSourceVolumeNode(node)
+
+    def sourceVolumeNodeID(self) -> str:
+        return self._node.GetSourceVolumeNode().GetID() if self._node.GetSourceVolumeNode() else ""
+
+    def setCurrentSegmentID(self, segment_id: str) -> None:
+        self._node.SetSelectedSegmentID(segment_id)
+
+    def currentSegmentID(self) -> str:
+        return self._node.GetSelectedSegmentID() or ""
+
+    def saveStateForUndo(self) -> None:
+        self.calls.append("saveStateForUndo")
+        if self._node.GetSegmentationNode():
+            self._history.SaveState()
+
+    def undo(self) -> None:
+        self._history.RestorePreviousState()
+
+    def setActiveEffect(self, effect) -> None:
+        self.calls.append("setActiveEffect")
+
+    def updateWidgetFromMRML(self) -> None:
+        self.calls.append("updateWidgetFromMRML")
+
+    def removeViewObservations(self) -> None:
+        self.calls.append("removeViewObservations")
+
+    def setSegmentationNodeSelectorVisible(self, visible: bool) -> None:
+        self.calls.append(f"segmentation selector {visible}")
+
+    def setSourceVolumeNodeSelectorVisible(self, visible: bool) -> None:
+        self.calls.append(f"source selector {visible}")
+
+    def setSwitchToSegmentationsButtonVisible(self, visible: bool) -> None:
+        self.calls.append(f"switch button {visible}")
+
+    def setAutoShowSourceVolumeNode(self, shown: bool) -> None:
+        self.calls.append(f"auto show {shown}")
+
+
+LOADABLE = (qMRMLWidget, qMRMLNodeComboBox, ctkCollapsibleButton)
