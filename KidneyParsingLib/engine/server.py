@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import BinaryIO, NoReturn
 
 from .. import __version__
+from ..allocator import give_back_memory, keep_freed_memory
 from ..errors import Cancelled, is_out_of_memory
 from ..inference.options import Options
 from ..progress import Log
-from .allocator import give_back_memory, keep_freed_memory
 from .failures import failure_reply, is_expected
 from .long_call import LongCall
 from .messages import (

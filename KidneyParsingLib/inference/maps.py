@@ -7,7 +7,7 @@ import numpy as np
 from ..networks.configs import NESTED, NetworkConfig, class_of_label
 
 _SMALLEST = 1e-6
-_MOST_FLOAT32_BYTES = 3e8
+_MOST_FLOAT32_BYTES = 2e8
 
 
 def scores_of(maps: np.ndarray, config: NetworkConfig) -> np.ndarray:

@@ -100,6 +100,10 @@ class Predictor:
         size = fitting_window(self.config.patch, self._most, self.config.stride)
         yield from self._blended(hu, size, plan, tick)
 
+    def release(self) -> None:
+        """Gives back the memory that is kept for the next pass."""
+        self.backend.release()
+
     def _blended(
         self, hu: np.ndarray, size: tuple[int, ...], plan: PassPlan, tick: Tick
     ) -> Iterator[tuple[slice, np.ndarray]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..allocator import give_back_memory
 from ..errors import InputError
 from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
@@ -70,11 +71,17 @@ class KidneyParser:
         first = Steps(progress, 0.0, _FOUND, [Step("Locating the kidneys", 1.0)]).next()
         location = locate(self.networks[LOCATOR], volume, first)
         regions = self._regions(volume, location)
+        self._give_back_memory()  # what reading and locating took must not add to what comes
         result = self._parsed(volume, location, regions, progress, _FOUND)
         if result is None:
             result = self._parsed(volume, location, whole_scan(volume, (_BEYOND,)), progress, _CUT)
         progress(1.0, "Done")
         return result
+
+    def _give_back_memory(self) -> None:
+        for network in self.networks.values():
+            network.release()
+        give_back_memory()
 
     def _regions(self, volume: Volume, location: Location) -> Regions:
         if self.options.region == WHOLE:
@@ -105,6 +112,7 @@ class KidneyParser:
         passes = Passes(self.members, plan, volume, regions, self._wants_columns())
         steps = _steps(passes.expected_seconds(), progress, start)
         parsed = passes.run(steps.next)
+        self._give_back_memory()
         steps.next()
         scores = self._scores(parsed, regions)
         if self.options.cleanup:

@@ -162,7 +162,7 @@ def _segment(node: slicer.vtkMRMLSegmentationNode, segmentId: str) -> slicer.vtk
 def _valueCounts(layer: slicer.vtkOrientedImageData | None) -> np.ndarray:
     """How many voxels of a layer have each value from 0."""
     scalars = layer.GetPointData().GetScalars() if layer else None
-    if scalars is None:
+    if scalars is None or not scalars.GetNumberOfTuples():
         return np.zeros(1, int)
     planes = numpy_support.vtk_to_numpy(scalars).reshape(layer.GetDimensions()[2], -1)
     # Plane by plane: counting takes eight bytes a voxel.

@@ -12,8 +12,10 @@ import vtk
 from scipy import ndimage
 from vtk.util import numpy_support
 
+from ..volumes.segmentation_header import SURFACE_PARAMETERS
+
 # On Slicer's scale of smoothing factors, where 0.5 is its default.
-LIGHT, STRONG = 0.08, 0.5
+LIGHT, STRONG = float(SURFACE_PARAMETERS["Smoothing factor"]), 0.5
 # A mask is thick where a cube of so many voxels fits into it.
 _THICK_VOXELS = 5
 # Around it the weight goes from strong to light within so many blocks of 2 x 2 x 2 voxels.
@@ -31,11 +33,15 @@ def smooth_mesh(mask: np.ndarray) -> vtk.vtkPolyData:
     light = _points(_filtered(mesh, LIGHT)) if weight.min() < 1 else strong
     blended = light + weight[:, None] * (strong - light)
     mesh.GetPoints().SetData(numpy_support.numpy_to_vtk(blended, deep=True))
-    return mesh
+    # Only now: diagonals pull thin tubes together.
+    triangles = vtk.vtkTriangleFilter()
+    triangles.SetInputData(mesh)
+    triangles.Update()
+    return triangles.GetOutput()
 
 
 def _surface_nets(mask: np.ndarray) -> vtk.vtkPolyData:
-    """The mask's voxel faces as a mesh; unlike marching cubes, surface nets keep the whole volume of thin tubes."""
+    """The mask's voxel faces as squares; unlike marching cubes, surface nets keep the whole volume of thin tubes."""
     image = vtk.vtkImageData()
     image.SetDimensions(mask.shape[::-1])
     image.GetPointData().SetScalars(numpy_support.numpy_to_vtk(np.ascontiguousarray(mask).ravel(), deep=True))
@@ -43,7 +49,7 @@ def _surface_nets(mask: np.ndarray) -> vtk.vtkPolyData:
     nets.SetInputData(image)
     nets.SetValue(0, 1)
     nets.SmoothingOff()
-    nets.SetOutputMeshTypeToTriangles()
+    nets.SetOutputMeshTypeToQuads()
     nets.Update()
     mesh = vtk.vtkPolyData()
     mesh.SetPoints(nets.GetOutput().GetPoints())

@@ -63,9 +63,8 @@ def _check_grid(shape: tuple[int, ...], affine: np.ndarray, path: Path) -> None:
 def _to_hounsfield(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
     notes = []
     if array.dtype.kind == "f":
-        array, notes = _rounded(array, path)
-    # Bounds of type int32: a plain number that uint8 or uint16 cannot hold is an overflow in some releases of numpy.
-    hu = np.clip(array, np.int32(AIR_HU), np.int32(_MAX_HU)).astype(np.int16)
+        array, notes = _without_gaps(array, path)
+    hu = _clamped(array)
     lowest, highest = hu.min(), hu.max()
     if lowest == highest:
         raise InputError(f"Every voxel of {path} has the same value ({lowest}); export the CT again.")
@@ -74,12 +73,22 @@ def _to_hounsfield(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]
     return hu, notes
 
 
-def _rounded(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
+def _clamped(array: np.ndarray) -> np.ndarray:
+    """int16 HU of numbers, rounded and clamped; in place where they are int16, else slice by slice, as copies of a
+    whole CT in a wider type would decide the program's peak memory."""
+    hu = array if array.dtype == np.int16 and array.flags.writeable else np.empty(array.shape, np.int16)
+    for plane, values in zip(hu, array, strict=True):
+        # Bounds of type int32: a plain number that uint8 or uint16 cannot hold is an overflow in some numpy releases.
+        plane[:] = np.clip(np.rint(values) if values.dtype.kind == "f" else values, np.int32(AIR_HU), np.int32(_MAX_HU))
+    return hu
+
+
+def _without_gaps(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
     finite = np.isfinite(array)
     missing = array.size - int(np.count_nonzero(finite))
     if missing == array.size:
         raise InputError(f"No voxel of {path} holds a number (all NaN or infinite); export the CT again.")
     if not missing:
-        return np.rint(array), []
+        return array, []
     note = f"{missing} voxels without a number were taken as air ({AIR_HU} HU)."
-    return np.rint(np.where(finite, array, AIR_HU)), [note]
+    return np.where(finite, array, AIR_HU), [note]

@@ -16,6 +16,9 @@ from .volume import LabelMap
 
 _REPRESENTATION = "Binary labelmap"
 _NO_EXTENT = "0 -1 0 -1 0 -1"
+# How Slicer makes surfaces of our segments: surface nets, smoothed so little that thin vessels keep their volume
+# (docs/display.md).
+SURFACE_PARAMETERS = {"Conversion method": "1", "Smoothing factor": "0.12"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ def header_of(label_map: LabelMap) -> dict[str, str]:
         "Segmentation_MasterRepresentation": _REPRESENTATION,
         "Segmentation_ContainedRepresentationNames": f"{_REPRESENTATION}|",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
-        "Segmentation_ConversionParameters": f"Reference image geometry|{_reference_geometry(label_map)}|&",
+        "Segmentation_ConversionParameters": f"Reference image geometry|{_reference_geometry(label_map)}|&"
+        + "".join(f"{name}|{value}|&" for name, value in SURFACE_PARAMETERS.items()),
     }
     boxes = ndimage.find_objects(label_map.array, max_label=255)
     for index, item in enumerate(label_map.segments):

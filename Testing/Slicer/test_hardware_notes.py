@@ -72,6 +72,12 @@ def test_driver_that_suits_windows_only_on_linux(computer, monkeypatch):
     assert "528.33" in note()
 
 
+def test_macs_have_cards_of_their_own(computer, monkeypatch):
+    computer.card = None
+    monkeypatch.setattr(HardwareNotes.sys, "platform", "darwin")
+    assert HardwareNotes.hardwareNotes() == []
+
+
 def test_torch_for_the_processor_beside_a_card(computer):
     computer.build = "cpu"
     assert "PyTorch Utils" in note() and "NVIDIA RTX 4070" in note()

@@ -45,7 +45,7 @@ def test_pictures(panel, segment, shoot, engine):
     panel.ui.acceptButton.click()
     panel.ui.nextPlaceButton.click()
     panel.ui.clipCheckBox.setChecked(True)
-    panel.ui.correctCollapsibleButton.collapsed = True
+    panel.ui.correctCollapsibleButton.setProperty("collapsed", False)
     shoot("result")
     engine.program = "/nowhere"
     panel.widget.logic.close()

@@ -23,7 +23,7 @@ from KidneyParsingLib.mrml.segmentation import create_segmentation_node
 from KidneyParsingLib.volumes.volume import LabelMap
 from KidneyParsingLib.volumes.writing import read_label_map, read_structure_labels
 
-WIDTH, HEIGHT = 270, 390
+WIDTH, HEIGHT = 262, 380
 
 
 def label_map_of(path: Path) -> LabelMap:

@@ -31,6 +31,8 @@ class Stub:
         tick(0.5)
         return self.answer(hu).astype(np.float32)
 
+    def release(self) -> None: ...
+
     def slabs(self, hu: np.ndarray, plan: PassPlan, tick: Tick) -> Iterator[tuple[slice, np.ndarray]]:
         yield slice(0, len(hu)), self.maps(hu, plan, tick)
 

@@ -18,7 +18,7 @@ SHAPE = (1024, 512, 512)
 CHILD = """
 import sys
 import numpy as np
-from KidneyParsingLib.engine.allocator import keep_freed_memory
+from KidneyParsingLib.allocator import keep_freed_memory
 from KidneyParsingLib.inference.options import Options
 from KidneyParsingLib.inference.parser import KidneyParser
 from KidneyParsingLib.volumes.volume import Volume

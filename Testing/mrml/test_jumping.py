@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import slicer
 import vtk
 
 from KidneyParsingLib.mrml.jumping import PlaceTour, jumpTo
@@ -17,10 +18,12 @@ PLACES = [
 
 @pytest.fixture
 def slice_nodes(environment):
+    # Without presets "Coronal" and "Sagittal" are unknown, and slices stay axial.
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(environment.scene, True)
     nodes = []
     for name, orientation in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal")):
         node = environment.scene.AddNewNodeByClass("vtkMRMLSliceNode", name)
-        node.SetOrientationToDefault() if not hasattr(node, "SetOrientation") else node.SetOrientation(orientation)
+        node.SetOrientation(orientation)
         node.SetDimensions(400, 300, 1)
         node.SetFieldOfView(200.0, 150.0, 1.0)
         nodes.append(node)
@@ -37,6 +40,7 @@ def test_every_slice_view_is_centered_on_the_place(environment, slice_nodes):
     slice_nodes[0].SetXYZOrigin(15.0, -4.0, 0.0)
     fields = [node.GetFieldOfView() for node in slice_nodes]
     jumpTo(environment.scene, (12.0, -34.0, 56.0))
+    assert [node.GetOrientation() for node in slice_nodes] == ["Axial", "Coronal", "Sagittal"]
     for node in slice_nodes:
         np.testing.assert_allclose(middle_of(node), (12.0, -34.0, 56.0), atol=1e-6)
     assert [node.GetFieldOfView() for node in slice_nodes] == fields

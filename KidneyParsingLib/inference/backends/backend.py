@@ -24,3 +24,6 @@ class Backend(Protocol):
     def __call__(self, image: torch.Tensor, tick: Tick = no_tick) -> torch.Tensor:
         """Raw maps (1, outputs, D, H, W) float32 of a normalised image (1, 1, D, H, W) whose sizes are multiples of
         the network's stride; for networks that tell boundaries, their probability as one more map at the end."""
+
+    def release(self) -> None:
+        """Gives back the memory that is kept for the next pass."""

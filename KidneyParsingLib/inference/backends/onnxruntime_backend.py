@@ -41,3 +41,6 @@ class OnnxRuntimeBackend:
                 options.terminate = True
                 raise
             return torch.from_numpy(run.result()[0])
+
+    def release(self) -> None:
+        """ONNX Runtime keeps its arena until the session ends."""

@@ -27,7 +27,8 @@ class OpenVinoBackend:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
         }
-        self._request = core.compile_model(core.read_model(str(path)), "CPU", hints).create_infer_request()
+        self._model = core.compile_model(core.read_model(str(path)), "CPU", hints)
+        self._request = self._model.create_infer_request()
 
     def __call__(self, image: torch.Tensor, tick: Tick = no_tick) -> torch.Tensor:
         """See Backend; `tick` is called while OpenVINO computes, always with 0, as it does not say how far it is."""
@@ -43,3 +44,8 @@ class OpenVinoBackend:
             raise
         # The tensor is written over by the next pass.
         return torch.from_numpy(self._request.get_output_tensor(0).data.copy())
+
+    def release(self) -> None:
+        """Lets OpenVINO give back its buffers, where it can (since 2024.5)."""
+        if hasattr(self._model, "release_memory"):
+            self._model.release_memory()

@@ -45,6 +45,11 @@ class TorchBackend:
         with self._ticking(image, tick), autocast(self.device, self.half):
             return self._run(image).float()
 
+    def release(self) -> None:
+        """torch keeps nothing on a CPU; on a GPU its cache goes back."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     @contextmanager
     def _ticking(self, image: torch.Tensor, tick: Tick) -> Iterator[None]:
         """Calls `tick` before every convolution."""

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from KidneyParsingLib.engine import allocator
+from KidneyParsingLib import allocator
 
 # Touches blocks of 64 MiB, one after the other, as a network does with its maps.
 PROGRAM = """
 import ctypes, resource, sys
-from KidneyParsingLib.engine.allocator import give_back_memory, keep_freed_memory
+from KidneyParsingLib.allocator import give_back_memory, keep_freed_memory
 
 MIB = 2**20
 libc = ctypes.CDLL(None)
