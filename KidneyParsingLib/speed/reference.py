@@ -2,8 +2,8 @@
 
 Three label maps are made with it. `raw` is the class of largest interpolated score over the whole scan, which peers are
 compared with. `whole` and `auto` are the parser's own results with its network replaced: over the whole scan by our
-plain loop over windows, around the kidneys by the parser's passes in plain torch. Our rows are compared with those, as
-the parser cleans up what networks find.
+plain loop over windows, not cleaned up (as peers do not), around the kidneys by the parser's passes in plain torch,
+cleaned up as users get it. Our rows are compared with those.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ class PlainBackend:
         """Raw maps (1, outputs, D, H, W) of an image (1, 1, D, H, W)."""
         return self._network.predict(image.contiguous())
 
+    def release(self) -> None:
+        """Nothing is kept."""
+
 
 class ExactNetwork:
     """A network that is always run in windows of its training patch, whatever the plan says; a stand-in for the
@@ -60,6 +63,9 @@ class ExactNetwork:
         self.backend = backend
         self.config = config
         self._last: tuple[np.ndarray, np.ndarray] | None = None
+
+    def release(self) -> None:
+        """The last maps are kept."""
 
     def slabs(self, hu: np.ndarray, *_: Any, **__: Any) -> Iterator[tuple[slice, np.ndarray]]:
         """`maps` as a single slab."""
@@ -108,7 +114,7 @@ def raw_labels(network: ExactNetwork, volume: Volume) -> np.ndarray:
 def parsed_labels(network: ExactNetwork | Predictor, volume: Volume, region: str) -> LabelMap:
     """The parser's result with a network in place of its own, around the kidneys or over the whole scan."""
     overlap = network.config.overlap if region == WHOLE else None
-    parser = KidneyParser(Options(model=MODEL, region=region, overlap=overlap))
+    parser = KidneyParser(Options(model=MODEL, region=region, overlap=overlap, cleanup=region != WHOLE))
     parser.networks[MODEL] = network
     parser.members = [network]
     return parser.parse(volume)
