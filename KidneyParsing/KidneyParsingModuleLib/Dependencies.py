@@ -27,8 +27,8 @@ TORCH_VERSIONS = ">=2.3,<3"
 KEPT_PACKAGES = ("numpy", "scipy", "SimpleITK", "pydicom", "vtk", "requests", TORCH)
 DICOM_REQUIREMENTS = ("highdicom>=0.27",)
 REQUESTER = "Kidney Parsing"
-PACKAGE_INDEX = "https://pypi.org/simple/"
-TORCH_INDEX = "https://download.pytorch.org/whl/"
+# Asked to tell whether there is any internet, where pip has no index of the user's own.
+INTERNET = "https://www.slicer.org/"
 INDEX_SECONDS = 5
 
 
@@ -160,7 +160,7 @@ def _installTorch(installer: Any) -> None:
         # Asked already. The extension returns None if it was not installed.
         installed = installer.installTorch(askConfirmation=False, torchVersionRequirement=TORCH_VERSIONS)
     except Exception as error:  # whatever an extension that is not ours raises
-        raise _failure([TORCH], TORCH_INDEX, error) from error
+        raise _failure([TORCH], INTERNET, error) from error
     finally:
         slicer.util.showStatusMessage("")
     if installed is None:
@@ -172,7 +172,7 @@ def _installPackages(requirements: list[str]) -> None:
         with _constraints() as constraints:
             _pipInstall(requirements, constraints)
     except Exception as error:  # pip's exit status, a missing PythonSlicer, a full disk
-        raise _failure(requirements, os.environ.get("PIP_INDEX_URL") or PACKAGE_INDEX, error) from error
+        raise _failure(requirements, os.environ.get("PIP_INDEX_URL") or INTERNET, error) from error
 
 
 def _pipInstall(requirements: list[str], constraints: str) -> None:
@@ -230,7 +230,7 @@ def _failure(requirements: list[str], index: str, error: Exception) -> Dependenc
 
 
 def _isReachable(index: str) -> bool:
-    """Whether a package index answers; only asked after an installation from it has failed."""
+    """Whether an address answers; only asked after an installation has failed."""
     from urllib.error import HTTPError
     from urllib.request import urlopen
 

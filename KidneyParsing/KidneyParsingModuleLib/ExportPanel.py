@@ -9,6 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from .Dependencies import ensureDicomExport
 from .Texts import exportText
 from .UserSettings import recall, remember
 
@@ -60,6 +61,8 @@ class ExportPanel:
         from KidneyParsingLib.mrml.exporting import exportSegmentation
         from KidneyParsingLib.volumes.output_files import OutputExistsError
 
+        if kind == "dcm":
+            ensureDicomExport()
         nodes = (self._node(self._segmentationNodeID), self._node(self._volumeNodeID))
         try:
             return exportSegmentation(*nodes, path, kind)

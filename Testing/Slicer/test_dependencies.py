@@ -254,22 +254,22 @@ def test_torch_that_was_not_installed_stops_the_rest(pip, installed, pytorch):
 def test_no_network_is_said_with_the_address_and_the_other_way(pip, installed, network, reason):
     del installed["safetensors"]
     pip.error = subprocess.CalledProcessError(1, "pip install")
-    network[Dependencies.PACKAGE_INDEX] = reason
+    network[Dependencies.INTERNET] = reason
     text = sentence()
-    assert "cannot be reached" in text and Dependencies.PACKAGE_INDEX in text and "without internet" in text
+    assert "cannot be reached" in text and Dependencies.INTERNET in text and "without internet" in text
 
 
 def test_no_network_for_torch(pip, installed, network, pytorch):
     del installed["torch"]
     pytorch.error = subprocess.CalledProcessError(1, ["PythonSlicer", "-m", "light_the_torch"])
-    network[Dependencies.TORCH_INDEX] = URLError("no route to host")
-    assert Dependencies.TORCH_INDEX in sentence()
+    network[Dependencies.INTERNET] = URLError("no route to host")
+    assert Dependencies.INTERNET in sentence()
 
 
 def test_a_failure_with_the_network_there_is_another_sentence(pip, installed, network):
     del installed["safetensors"]
     pip.error = subprocess.CalledProcessError(1, "pip install")
-    network[Dependencies.PACKAGE_INDEX] = HTTPError(Dependencies.PACKAGE_INDEX, 403, "Forbidden", None, None)
+    network[Dependencies.INTERNET] = HTTPError(Dependencies.INTERNET, 403, "Forbidden", None, None)
     text = sentence()
     assert "Python console" in text and "restart Slicer" in text and "cannot be reached" not in text
 
