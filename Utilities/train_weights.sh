@@ -15,4 +15,4 @@ kidneyparsing train --model locator --data anatomies "$runs/anatomies" --resume 
 mkdir -p "$runs/made_only"
 kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net" --release "$runs/made_only"
 kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net_real" --release "$weights" \
-    --init "$runs/made_only/ba_net-small.safetensors" --mix "$runs/real" --share 0.35 --rate 0.0007 --steps 550
+    --init "$runs/made_only/ba_net-small.safetensors" --mix "$runs/real" --share 0.25 --rate 0.0006 --steps 1200
