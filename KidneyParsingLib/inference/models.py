@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..networks.checkpoint import load_network
+from ..networks.checkpoint import load_network, require_released
 from ..networks.configs import NetworkConfig
 from .backends.backend import Backend
 from .backends.choice import NetworkToRun, choose_backend
@@ -29,6 +29,7 @@ def load(
     """The released network of this name, ready to run. Raises InputError if its file is missing or not the released
     one, or if the backend cannot run it."""
     entry = find_network(name)
+    require_released(entry.path, entry.sha256)  # also where it is kept from an earlier load
     chosen, config, on_cpu, boundary = _prepared(
         entry.path, entry.sha256, device, backend, half, torch.get_num_threads()
     )

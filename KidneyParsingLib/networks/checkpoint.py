@@ -47,13 +47,19 @@ def load_network(path: Path, sha256: str | None = None) -> tuple[nn.Module, Netw
 
     Raises InputError if the file is missing or damaged or, with `sha256` given, is not the released one.
     """
-    if sha256 is not None and _sha256(path) != sha256:
-        raise InputError(f"{path} is not the released file (its SHA256 differs); get the file again.")
+    if sha256 is not None:
+        require_released(path, sha256)
     tensors, notes = load_tensors(path)
     config = NetworkConfig.from_json(notes["config"])
     network = build(config)
     network.load_state_dict({k: v.float() for k, v in tensors.items()})
     return network.eval(), config
+
+
+def require_released(path: Path, sha256: str) -> None:
+    """Raises InputError if a weights file is missing or not the released one."""
+    if _sha256(path) != sha256:
+        raise InputError(f"{path} is not the released file (its SHA256 differs); get the file again.")
 
 
 def _sha256(path: Path) -> str:
