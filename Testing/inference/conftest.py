@@ -24,7 +24,7 @@ RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
 
 @pytest.fixture(scope="session")
 def a_parser() -> KidneyParser:
-    return KidneyParser(Options(device="cpu"))
+    return KidneyParser(Options(device="cpu", backend="torch"))
 
 
 @pytest.fixture(scope="session")

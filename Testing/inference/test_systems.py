@@ -82,7 +82,7 @@ def test_other_regions_have_a_margin() -> None:
 @pytest.mark.parametrize("name", sorted({system.name for system in SYSTEMS} - {"ba_net"}))
 def test_every_system_parses_the_sample(name: str, sample_ct: Volume, sample_truth: np.ndarray) -> None:
     """What it finds overlaps the truth, and nothing is found that the model does not know."""
-    parser = KidneyParser(Options(model=name, device="cpu"))
+    parser = KidneyParser(Options(model=name, device="cpu", backend="torch"))
     result = parser.parse(sample_ct)
     found = {segment.structure.name for segment in result.segments}
     model = next(model for model in list_models() if model.name == name)
