@@ -148,7 +148,7 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 
     def use(**seconds: float) -> list[str]:
         timed: list[str] = []
-        monkeypatch.setattr(choice, "find_spec", lambda name: name in seconds or None)
+        monkeypatch.setattr(choice, "find_spec", lambda name: name in (*seconds, "onnx") or None)
         monkeypatch.setattr(choice, "version", lambda name: "1.0")
         monkeypatch.setattr(choice, "_made", lambda name, to_run, is_known=False: Timed(name, seconds[name]))
         monkeypatch.setattr(choice, "_torch", lambda to_run, device, compiled=False: Timed("torch", seconds["torch"]))

@@ -50,7 +50,7 @@ def choose_backend(wanted: str, to_run: NetworkToRun, device: torch.device) -> B
         return _torch(to_run, device, compiled=wanted == "compiled")
     if wanted != "auto":
         return _required(wanted, to_run)
-    installed = [name for name in _OTHERS if find_spec(name)]
+    installed = [name for name in _OTHERS if _is_installed(name)]
     if not installed:
         return _torch(to_run, device)
     key = _machine_key(to_run, installed)
@@ -62,6 +62,11 @@ def choose_backend(wanted: str, to_run: NetworkToRun, device: torch.device) -> B
     return fastest
 
 
+def _is_installed(name: str) -> bool:
+    """Whether a backend is there, and what torch needs to write its ONNX file."""
+    return bool(find_spec(name) and find_spec("onnx"))
+
+
 def _torch(to_run: NetworkToRun, device: torch.device, compiled: bool = False) -> Backend:
     # A GPU always computes in half precision, as in training.
     half = half_type(device) if to_run.half or device.type == "cuda" else None
@@ -69,7 +74,7 @@ def _torch(to_run: NetworkToRun, device: torch.device, compiled: bool = False) -
 
 
 def _required(name: str, to_run: NetworkToRun) -> Backend:
-    if not find_spec(name):
+    if not _is_installed(name):
         raise InputError(f"{name} is not installed; pip install 'KidneyParsingLib[{name}]' or choose --backend torch.")
     backend = _made(name, to_run)
     if backend is None:
