@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from . import __version__
@@ -42,8 +43,9 @@ def program() -> NoReturn:
     and memory one by one would take half a second."""
     code = main()
     if sys.argv[1:2] == ["segment"]:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError):  # whoever read our output may be gone
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 

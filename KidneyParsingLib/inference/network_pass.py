@@ -133,7 +133,7 @@ class Predictor:
 
     def _step_back(self, part: np.ndarray) -> None:
         """Half as many voxels at a time; when that is no use any more, the CPU. Raises OutOfMemoryError at the end."""
-        _free_memory(self.backend.device)
+        self.release()
         smallest = (2 * self.config.stride) ** 3
         if part.size > smallest:
             self._most = max(part.size // 2, smallest)
@@ -201,8 +201,3 @@ def _activated(raw: torch.Tensor, config: NetworkConfig) -> torch.Tensor:
     maps = raw[:, : config.outputs]
     maps = maps.sigmoid() if config.activation == NESTED else maps.softmax(1)
     return maps if raw.shape[1] == config.outputs else torch.cat([maps, raw[:, config.outputs :]], 1)
-
-
-def _free_memory(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.empty_cache()

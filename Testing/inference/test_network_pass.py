@@ -40,6 +40,8 @@ class Pointwise:
             raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes")
         return torch.cat([torch.zeros_like(image), image, *[torch.full_like(image, -9.0)] * 5], 1)
 
+    def release(self) -> None: ...
+
 
 def hu_of(shape: tuple[int, ...] = (40, 36, 44)) -> np.ndarray:
     return np.random.default_rng(0).normal(40, 100, shape).astype(np.float32)
