@@ -21,8 +21,8 @@ _NOTE = (
 )
 _AGREEMENT_NOTE = (
     "The reference is the same network in plain torch float32, window by window: for the peers its labels over the "
-    "whole scan, for ours the parser's result made with it (over the whole scan without clean-up, which peers do not do "
-    "either; around the kidneys with it). The weights are random, so labels "
+    "whole scan, for ours the parser's result made with it (over the whole scan without clean-up, as peers do none; "
+    "around the kidneys with it). The weights are random, so labels "
     "are speckled and all that peers do otherwise shows: nnU-Net resamples the CT cubically and blends in float16, "
     "MONAI places windows otherwise, and both blend logits where ours blends probabilities."
 )
