@@ -1,4 +1,4 @@
-"""Dice and seconds of the presets, of windows instead of one pass, and of the whole scan; and how kidneys agree with it.
+"""Dice and seconds of the presets, of windows instead of one pass and of the whole scan; how kidneys agree with it.
 
     python Testing/benchmarks/presets.py --real REAL_CT_FOLDER --made SPLIT_FOLDER --n 10
 
