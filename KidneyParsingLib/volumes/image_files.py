@@ -96,29 +96,25 @@ def _check_shape(reader: sitk.ImageFileReader, path: Path) -> None:
 def _read_whole(reader: sitk.ImageFileReader, path: Path) -> tuple[sitk.Image, np.ndarray]:
     """The image, and flat indices of voxels without a number. NIfTI files, which ITK takes whatever they lack, are
     read and looked through at the same time."""
-    if image_suffix(path) not in (".nii", ".nii.gz"):
-        not_numbers = _check_whole(reader, path)
-        return _read_voxels(reader, path), not_numbers
+    if image_suffix(path) in (".nii", ".nii.gz"):
+        return _read_nifti(reader, path)
+    # NRRD needs no look: its reader itself refuses a short or damaged file.
+    if image_suffix(path) in (".mha", ".mhd"):
+        voxel_bytes = sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
+        check_metaimage(path, prod(reader.GetSize()) * voxel_bytes)
+    return _read_voxels(reader, path), np.empty(0, int)
+
+
+def _read_nifti(reader: sitk.ImageFileReader, path: Path) -> tuple[sitk.Image, np.ndarray]:
+    layout = NiftiLayout.of(reader)  # before the threads part: the reader forgets its header for a moment in Execute
     with ThreadPoolExecutor(1) as pool:
-        check = pool.submit(_check_whole, reader, path)
+        check = pool.submit(check_nifti, path, layout)
         try:
             image = _read_voxels(reader, path)
         except KidneyParsingError:
             check.result()  # knows better what is wrong with the file
             raise
         return image, check.result()
-
-
-def _check_whole(reader: sitk.ImageFileReader, path: Path) -> np.ndarray:
-    """Flat indices of voxels without a number that ITK would hide; InputError if the file is not whole."""
-    suffix = image_suffix(path)
-    if suffix in (".nii", ".nii.gz"):
-        return check_nifti(path, NiftiLayout.of(reader))
-    # NRRD needs no look: its reader itself refuses a short or damaged file.
-    if suffix in (".mha", ".mhd"):
-        voxel_bytes = sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
-        check_metaimage(path, prod(reader.GetSize()) * voxel_bytes)
-    return np.empty(0, int)
 
 
 def _read_voxels(reader: sitk.ImageFileReader, path: Path) -> sitk.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import current_thread, main_thread
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import SimpleITK as sitk
 
 from KidneyParsingLib.errors import InputError
 from KidneyParsingLib.volumes.geometry import affine_of_image
+from KidneyParsingLib.volumes.nifti import NiftiLayout
 from KidneyParsingLib.volumes.reading import read_ct
 
 
@@ -105,6 +107,15 @@ def test_nifti_without_orientation_is_read_with_a_note(a_ct: sitk.Image, tmp_pat
     content[252:256] = bytes(4)
     path.write_bytes(content)
     assert "right and left" in read_ct(path).notes[0]
+
+
+def test_header_of_a_nifti_is_never_asked_for_while_the_voxels_are_read(
+    a_ct: sitk.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, layout_of = [], NiftiLayout.of
+    monkeypatch.setattr(NiftiLayout, "of", lambda reader: threads.append(current_thread()) or layout_of(reader))
+    read_ct(written(a_ct, tmp_path / "ct.nii.gz"))
+    assert threads == [main_thread()]
 
 
 def test_damaged_compressed_metaimage_is_refused(a_ct: sitk.Image, tmp_path: Path) -> None:
