@@ -28,16 +28,16 @@ from .tissues import KIDNEY_TISSUES, TUMOR_TISSUES, Tissue, locator_lookup, stru
 if TYPE_CHECKING:
     from ..training.schemas import Schema
 
-# What the parsing network's patches are centred on, and how often: kidneys; lesions; vessels; ureters; what looks like
-# them; anything.
+# What the parsing network's patches are centred on, and how often: kidneys; lesions, which are learned last; vessels;
+# ureters; what looks like them; anything.
 _CENTERS = (
-    (KIDNEY_TISSUES, 0.36),
-    ((*TUMOR_TISSUES, Tissue.CYST), 0.16),
+    (KIDNEY_TISSUES, 0.22),
+    ((*TUMOR_TISSUES, Tissue.CYST), 0.34),
     ((Tissue.ARTERY, Tissue.VEIN, Tissue.THROMBUS), 0.10),
     ((Tissue.URINE, Tissue.STONE, Tissue.STENT), 0.12),
-    ((Tissue.LIVER, Tissue.SPLEEN, Tissue.STOMACH, Tissue.FLUID, Tissue.PANCREAS), 0.09),
-    ((Tissue.BOWEL_WALL, Tissue.BOWEL_CONTRAST, Tissue.BOWEL_FLUID, Tissue.STOOL), 0.11),
-    ((Tissue.MUSCLE, Tissue.FAT), 0.06),
+    ((Tissue.LIVER, Tissue.SPLEEN, Tissue.STOMACH, Tissue.FLUID, Tissue.PANCREAS), 0.08),
+    ((Tissue.BOWEL_WALL, Tissue.BOWEL_CONTRAST, Tissue.BOWEL_FLUID, Tissue.STOOL), 0.09),
+    ((Tissue.MUSCLE, Tissue.FAT), 0.05),
 )
 # The locator's patches are centred near kidneys, but for some that show none.
 _LOCATOR_CENTERS = ((KIDNEY_TISSUES, 0.8), ((Tissue.MUSCLE, Tissue.FAT, Tissue.LUNG), 0.2))
@@ -139,10 +139,12 @@ class MadeSamples(Dataset):
         return moved_inside(center, tissues.shape, tuple(round(n * factor) for n in self.config.patch))
 
     def _mixed_center(self, tissues: np.ndarray, factor: float, rng: np.random.Generator) -> np.ndarray:
-        """Near a voxel of what the sample shall show."""
+        """Near a voxel of what the sample shall show; near a kidney, or in the middle, where the anatomy has none."""
         centers = _LOCATOR_CENTERS if self.is_locator else _CENTERS
         kinds = centers[rng.choice(len(centers), p=[share for _, share in centers])][0]
         points = _points(tissues, kinds)
+        if not len(points):
+            points = _points(tissues, KIDNEY_TISSUES)
         if not len(points):
             return np.array(tissues.shape) / 2
         reach = np.array(self.config.patch) * factor * (0.25 if self.is_locator else 0.2)

@@ -21,7 +21,7 @@ from .losses.tu_net import tu_net_loss
 from .plan import TrainingPlan
 
 # What is small or rare weighs more, or it is never found.
-_CLASS_WEIGHTS = {"tumor": 2.0, "artery": 2.0, "vein": 1.5, "ureter": 5.0, "cyst": 5.0}
+_CLASS_WEIGHTS = {"tumor": 3.0, "artery": 2.0, "vein": 1.5, "ureter": 5.0, "cyst": 5.0}
 
 # A loss is made for a configuration: Kid-Net's has a weight for every class.
 LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
