@@ -94,7 +94,7 @@ class ArmPredictor:
     def _predicted(self, trained: Trained, hu: np.ndarray, views: tuple[View, ...] = PLAIN) -> np.ndarray:
         """Maps of a part of a scan, in the precision that the network was trained in."""
         part = np.ascontiguousarray(hu, np.float32)
-        backend = TorchBackend(trained.network, self.device, half_type(self.device))
+        backend = TorchBackend(trained.network, trained.config, self.device, half_type(self.device))
         return Predictor(backend, trained.config).maps(part, PassPlan(views))
 
     def _regions(

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from ..evaluation.regions import restricted
-from ..inference.network_pass import choose_device
 from ..networks.configs import NetworkConfig
+from ..networks.devices import choose_device
 from ..progress import Progress, silent
 from ..training.cases import StoredCase
 from ..training.release import trained_network

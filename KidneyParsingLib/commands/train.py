@@ -52,7 +52,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     """Train (or go on training) every network of the model, then release the weights if asked."""
     import torch
 
-    from ..inference.network_pass import choose_device
+    from ..networks.devices import choose_device
     from ..training.distributed import distributed
     from ..training.recipes import trainable
 

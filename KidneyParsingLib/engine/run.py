@@ -14,11 +14,11 @@ from typing import Protocol
 from ..errors import Cancelled
 from ..inference.options import Options
 from ..progress import PhaseTimes, Progress, TimeLeft
+from ..threads import check_threads
 from ..volumes.volume import LabelMap, Volume
 from .long_call import LongCall
 from .messages import ProgressReply, Reply, ResultReply, SegmentRequest
 from .scratch import make_scratch_folder, remove_abandoned
-from .threads import check_threads
 
 _READ_FRACTION = 0.04
 _WRITE_FRACTION = 0.97

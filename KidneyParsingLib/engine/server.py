@@ -17,6 +17,7 @@ from ..allocator import give_back_memory, keep_freed_memory
 from ..errors import Cancelled, is_out_of_memory
 from ..inference.options import Options
 from ..progress import Log
+from ..threads import use_threads
 from .failures import failure_reply, is_expected
 from .long_call import LongCall
 from .messages import (
@@ -33,14 +34,13 @@ from .messages import (
 )
 from .run import Parser, Run
 from .streams import ReplyStream, take_over_standard_streams
-from .threads import use_threads
 
 # Makes the parser of a run, which may use so many threads (None: all cores but one); later runs may be given it too.
 ParserFactory = Callable[[Options, int | None, Log], Parser]
 
 
 def load_parser(options: Options, threads: int | None, log: Log) -> Parser:
-    """The KidneyParser for these options. Imports torch, hence not before the first run."""
+    """The KidneyParser for these options. Imports what computes, hence not before the first run."""
     from ..inference.parser import KidneyParser
 
     use_threads(threads)
@@ -138,9 +138,7 @@ class Server:
             self._unload()
             self._loaded = wanted, LongCall(lambda: self._make_parser(options, threads, self._log))
         parser = self._result_of(self._loaded[1], check)
-        if "torch" in sys.modules:
-            # Loading set it for its own thread.
-            use_threads(threads)
+        use_threads(threads)  # loading set it for its own thread
         return parser
 
     def _result_of(self, loading: LongCall[Parser], check: Callable[[], None]) -> Parser:

@@ -81,7 +81,8 @@ def _implausible(
     for label in _VESSELS:
         vessel = labels == label
         trunk = _largest(vessel, 1, most=1)
-        mask |= vessel & ~_touching(vessel, near_kidney | _within(trunk, _GAP_MM, grid))
+        branches = vessel & ~trunk
+        mask |= branches & ~_touching(branches, near_kidney | _within(trunk, _GAP_MM, grid, branches))
     ureter = labels == _URETER
     return mask | ureter & ~_touching(_within(ureter, _URETER_GAP_MM / 2, grid), near_kidney)
 
@@ -107,7 +108,7 @@ def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midl
     (hydronephrosis) stays whole.
     """
     whole = cc3d.connected_components(organ, connectivity=26)
-    core = _distance(~organ, grid) > _BRIDGE_MM
+    core = organ & ~_within(~organ, _BRIDGE_MM, grid, organ)
     parts = cc3d.connected_components(core, connectivity=26)
     keep = np.zeros_like(organ)
     for is_right in (True, False):
@@ -135,10 +136,15 @@ def _heaviest(parts: np.ndarray, kidney: np.ndarray, side: np.ndarray) -> list[t
     return sorted(((int(p), float(weight[p])) for p in chosen), key=lambda item: item[1], reverse=True)
 
 
-def _within(mask: np.ndarray, mm: float, grid: Grid) -> np.ndarray:
-    if not mask.any():
-        return mask
-    return _distance(mask, grid) <= mm
+def _within(mask: np.ndarray, mm: float, grid: Grid, asked: np.ndarray | None = None) -> np.ndarray:
+    """Where (z, y, x) a voxel of a mask is no further than `mm`; looked at around the voxels that are `asked` about only
+    (None: those of the mask)."""
+    near = np.zeros_like(mask)
+    about = mask if asked is None else asked
+    if mask.any() and about.any():
+        window = grid.window(grid.box_of(about).grown((mm,) * 3, (mm,) * 3))
+        near[window] = _distance(np.ascontiguousarray(mask[window]), grid) <= mm
+    return near
 
 
 def _distance(mask: np.ndarray, grid: Grid) -> np.ndarray:
@@ -164,15 +170,18 @@ def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:
     other structures, components that reach `MIN_ML`.
     """
     kept = labels.copy()
-    organ = _largest(np.isin(labels, ORGAN), MIN_KIDNEY_ML / voxel_ml)
-    kept[np.isin(labels, ORGAN) & ~organ] = 0
+    organ = np.isin(labels, ORGAN)
+    kept[organ & ~_largest(organ, MIN_KIDNEY_ML / voxel_ml)] = 0
+    parts = cc3d.connected_components(kept, connectivity=26)
+    voxels = np.bincount(parts.ravel())
+    of_part = np.zeros(len(voxels), np.uint8)
+    of_part[parts.ravel()] = kept.ravel()
     for name, ml in MIN_ML.items():
         label = structure(name).label
-        mask = kept == label
-        specks = mask & ~_largest(mask, ml / voxel_ml)
+        specks = (of_part == label) & (voxels < ml / voxel_ml)
         # A speck of lesion inside a kidney is kidney; any other speck is nothing.
-        kept[specks] = _KIDNEY if label in _LESIONS else 0
-    return kept
+        of_part[specks] = _KIDNEY if label in _LESIONS else 0
+    return of_part[parts]
 
 
 def without_unlikely_kidneys(labels: np.ndarray, hu: np.ndarray, voxel_ml: float) -> np.ndarray:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from ..networks.checkpoint import load_network, require_released
 from ..networks.configs import NetworkConfig
+from ..networks.released import released_config, require_released
+from ..threads import thread_count
 from .backends.backend import Backend
 from .backends.choice import NetworkToRun, choose_backend
-from .backends.torch_backend import tells_boundary
+from .devices import is_cpu
 from .network_pass import Predictor, no_log
 from .registry import find_network
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def load(
     name: str,
-    device: torch.device,
+    device: str,
     backend: str = "auto",
     half: bool = False,
     log: Callable[[str], None] = no_log,
@@ -30,25 +31,23 @@ def load(
     one, or if the backend cannot run it."""
     entry = find_network(name)
     require_released(entry.path, entry.sha256)  # also where it is kept from an earlier load
-    chosen, config, on_cpu, boundary = _prepared(
-        entry.path, entry.sha256, device, backend, half, torch.get_num_threads()
-    )
-    return Predictor(chosen, config, on_cpu if device.type != "cpu" else None, log, boundary)
+    chosen, to_run = _prepared(entry.path, entry.sha256, device, backend, half, thread_count())
+    on_cpu = None if is_cpu(device) else lambda: choose_backend("torch", to_run)
+    return Predictor(chosen, to_run.config, on_cpu, log, to_run.gives_boundary)
 
 
 @lru_cache(maxsize=16)
 def _prepared(
-    path: Path, sha256: str, device: torch.device, backend: str, half: bool, threads: int
-) -> tuple[Backend, NetworkConfig, Callable[[], Backend], bool]:
-    """A network on its backend, its config, what makes its backend for the CPU, and whether it tells boundaries. Kept,
-    so that a run with other options does not load it again; `threads` are the backend's for its lifetime."""
-    network, config = load_network(path, sha256)
-    to_run = NetworkToRun(network, config, sha256, half, boundary=True)
-    on_cpu = partial(_on_cpu, to_run)
-    return choose_backend(backend, to_run, device), config, on_cpu, tells_boundary(network)
+    path: Path, sha256: str, device: str, backend: str, half: bool, threads: int | None
+) -> tuple[Backend, NetworkToRun]:
+    """A network on its backend. Kept, so that a run with other options does not load it again; `threads` are the
+    backend's for its lifetime."""
+    config: NetworkConfig = released_config(path)
+    to_run = NetworkToRun(lambda: _network(path, sha256), config, sha256, half, boundary=True)
+    return choose_backend(backend, to_run, device), to_run
 
 
-def _on_cpu(to_run: NetworkToRun) -> Backend:
-    """A copy, as the network itself stays where it is for the next run."""
-    cpu = torch.device("cpu")
-    return choose_backend("torch", replace(to_run, network=deepcopy(to_run.network).to(cpu)), cpu)
+def _network(path: Path, sha256: str) -> nn.Module:
+    from ..networks.checkpoint import load_network
+
+    return load_network(path, sha256)[0]

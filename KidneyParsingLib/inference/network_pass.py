@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
-from ..errors import InputError, OutOfMemoryError, is_out_of_memory
-from ..networks.configs import NESTED, NetworkConfig, normalized
+from ..errors import OutOfMemoryError, is_out_of_memory
+from ..networks.configs import NetworkConfig, normalized
 from .backends.backend import Backend, Tick, no_tick
 from .grid import AIR_HU
 from .windows import blended_slabs, window_count
@@ -18,8 +16,8 @@ from .windows import blended_slabs, window_count
 
 @dataclass(frozen=True)
 class View:
-    """A way to look at the same image: axes of (B, C, z, y, x) that are mirrored, and by how many voxels it is shifted
-    along each against the network's stride."""
+    """A way to look at the same image: axes of (z, y, x) that are mirrored, and by how many voxels it is shifted along
+    each against the network's stride."""
 
     mirrored: tuple[int, ...] = ()
     shift: int = 0
@@ -27,8 +25,8 @@ class View:
 
 PLAIN = (View(),)
 # For networks trained with right and left mirrored only: a patient is never upside down or back to front.
-LEFT_RIGHT = (View(), View((4,)))
-ALL_AXES = tuple(View(axes) for axes in ((), (2,), (3,), (4,), (2, 3), (2, 4), (3, 4), (2, 3, 4)))
+LEFT_RIGHT = (View(), View((2,)))
+ALL_AXES = tuple(View(axes) for axes in ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)))
 # Values in one full-resolution feature map (voxels x channels) that a single pass may have on a CPU and on a GPU; each
 # costs up to 58 bytes while the pass runs (docs/performance.md).
 _MOST_VALUES = {"cpu": 15_000_000, "cuda": 150_000_000}
@@ -42,20 +40,6 @@ class PassPlan:
     views: tuple[View, ...] = PLAIN
     windows: bool = False
     overlap: float | None = None
-
-
-def choose_device(name: str) -> torch.device:
-    """The torch device for `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; auto is a CUDA GPU or the CPU.
-
-    Raises InputError if the device is not there. MPS must be asked for by name: several of its 3D operations are
-    missing or wrong in older versions of torch.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(1, device=name).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"The device {name!r} cannot be used on this machine; choose auto or cpu.") from error
 
 
 def no_log(text: str) -> None:
@@ -148,9 +132,9 @@ class Predictor:
             )
 
 
-def most_voxels(config: NetworkConfig, device: torch.device) -> int:
+def most_voxels(config: NetworkConfig, device: str) -> int:
     """How many voxels a single pass of a network may have on a device; never less than its training patch."""
-    values = _MOST_VALUES["cuda" if device.type == "cuda" else "cpu"]
+    values = _MOST_VALUES["cuda" if device.startswith("cuda") else "cpu"]
     return max(values // config.features[0], int(np.prod(config.patch)))
 
 
@@ -173,31 +157,24 @@ def one_pass(
     voxel at the bottom of the network is undefined.
     """
     stride = config.stride
-    padding = [max(2 * stride, -(-n // stride) * stride) - n for n in hu.shape]
-    padded = F.pad(torch.from_numpy(hu), (0, padding[2], 0, padding[1], 0, padding[0]), value=AIR_HU)
-    image = normalized(padded.to(backend.device), config)[None, None]
+    padding = [(0, max(2 * stride, -(-n // stride) * stride) - n) for n in hu.shape]
+    image = normalized(np.pad(hu, padding, constant_values=AIR_HU), config)
     total = None
     for index, view in enumerate(views):
-        raw = _seen(backend, image, view, stride, lambda share: tick((index + share) / len(views)))  # noqa: B023
-        maps = _activated(raw, config)
-        total = maps if total is None else total.add_(maps)
-    mean = total if len(views) == 1 else total.div_(len(views))
-    return mean[0, :, : hu.shape[0], : hu.shape[1], : hu.shape[2]].cpu().numpy()
+        maps = _seen(backend, image, view, stride, lambda share: tick((index + share) / len(views)))  # noqa: B023
+        total = maps if total is None else np.add(total, maps, out=total)
+    if len(views) > 1:
+        total /= len(views)
+    return total[:, : hu.shape[0], : hu.shape[1], : hu.shape[2]]
 
 
-def _seen(backend: Backend, image: torch.Tensor, view: View, stride: int, tick: Tick) -> torch.Tensor:
-    """The raw maps of an image as a view shows it, brought back to the image's own axes."""
+def _seen(backend: Backend, image: np.ndarray, view: View, stride: int, tick: Tick) -> np.ndarray:
+    """The maps of an image as a view shows it, brought back to the image's own axes."""
     if view.shift:
-        shifted = F.pad(image, (view.shift, stride - view.shift) * 3, mode="replicate")
-        kept = tuple(slice(view.shift, view.shift + n) for n in image.shape[2:])
-        return _seen(backend, shifted, View(view.mirrored), stride, tick)[(..., *kept)]
+        shifted = np.pad(image, (view.shift, stride - view.shift), mode="edge")
+        kept = tuple(slice(view.shift, view.shift + n) for n in image.shape)
+        return _seen(backend, shifted, View(view.mirrored), stride, tick)[(slice(None), *kept)]
     if not view.mirrored:
         return backend(image, tick)
-    return backend(image.flip(view.mirrored), tick).flip(view.mirrored)
-
-
-def _activated(raw: torch.Tensor, config: NetworkConfig) -> torch.Tensor:
-    """Probabilities of the network's maps; what comes after them is one already."""
-    maps = raw[:, : config.outputs]
-    maps = maps.sigmoid() if config.activation == NESTED else maps.softmax(1)
-    return maps if raw.shape[1] == config.outputs else torch.cat([maps, raw[:, config.outputs :]], 1)
+    mirrored = np.ascontiguousarray(np.flip(image, view.mirrored))
+    return np.flip(backend(mirrored, tick), [1 + axis for axis in view.mirrored])

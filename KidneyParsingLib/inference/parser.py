@@ -13,12 +13,13 @@ from ..progress import Progress, silent
 from ..volumes.geometry import voxel_ml
 from ..volumes.volume import LabelMap, Volume
 from .cleanup import ORGAN, exclude_other_organs, implausible, keep_plausible, suppress, without_unlikely_kidneys
+from .devices import device_of
 from .grid import Box, bounds, on_grid, shifted_affine
 from .growing import finished
 from .locate import Location, Midline
 from .maps import label_of_class, scores_of, winners
 from .models import load
-from .network_pass import choose_device, no_log
+from .network_pass import no_log
 from .options import WHOLE, Options
 from .passes import ParsedMaps, Passes
 from .quality import plan_of, quality_of
@@ -57,7 +58,7 @@ class KidneyParser:
     def __init__(self, options: Options = Options(), log: Callable[[str], None] = no_log) -> None:
         self.options = options
         self._log = log
-        self.device = choose_device(options.device)
+        self.device = device_of(options.device)
         self.system = find_model(options.model).system
         half = quality_of(options).half
         self.networks = {name: load(name, self.device, options.backend, half, log) for name in self.system.networks}

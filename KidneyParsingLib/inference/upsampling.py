@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import torch
 
 from ..volumes.volume import Volume
 from .grid import Grid, index_window, interpolated, reference_image, shifted_affine
@@ -65,7 +64,7 @@ class _Line:
 
     low: np.ndarray
     high: np.ndarray
-    weight: torch.Tensor
+    weight: np.ndarray
     inside: np.ndarray
 
     @classmethod
@@ -81,7 +80,7 @@ class _Line:
         return cls(
             low,
             np.minimum(low + 1, voxels - 1),
-            torch.from_numpy((clamped - low).astype(np.float32)),
+            (clamped - low).astype(np.float32),
             (index >= -0.5) & (index <= voxels - 0.5),
         )
 
@@ -99,7 +98,7 @@ def _upright_labels(
     planes, rows, columns = lines
 
     @lru_cache(maxsize=2)
-    def plane_at(k: int, y: tuple[int, int], x: tuple[int, int]) -> torch.Tensor:
+    def plane_at(k: int, y: tuple[int, int], x: tuple[int, int]) -> np.ndarray:
         return _plane(scores[:, k], rows, columns, slice(*y), slice(*x))
 
     for low, members in _by_cell(planes):
@@ -110,7 +109,7 @@ def _upright_labels(
             continue
         pair = [plane_at(k, (y.start, y.stop), (x.start, x.stop)) for k in (low, high)]
         for plane in members:
-            labels[plane, y, x] = _winner(torch.lerp(*pair, float(planes.weight[plane])))
+            labels[plane, y, x] = _winner(_between(*pair, planes.weight[plane]))
     return labels
 
 
@@ -120,22 +119,32 @@ def _by_cell(planes: _Line) -> Iterator[tuple[int, np.ndarray]]:
         yield int(cell), np.flatnonzero((planes.low == cell) & planes.inside)
 
 
-def _plane(scores: np.ndarray, rows: _Line, columns: _Line, y: slice, x: slice) -> torch.Tensor:
-    """Scores (C, Y, X) of one plane of the grid, interpolated within itself, float32."""
-    first, last = int(columns.low[x].min()), int(columns.high[x].max()) + 1
-    plane = torch.from_numpy(np.ascontiguousarray(scores[:, :, first:last])).float()
-    tall = torch.lerp(plane[:, rows.low[y]], plane[:, rows.high[y]], rows.weight[y, None])
-    return torch.lerp(tall[:, :, columns.low[x] - first], tall[:, :, columns.high[x] - first], columns.weight[x])
+def _plane(scores: np.ndarray, rows: _Line, columns: _Line, y: slice, x: slice) -> np.ndarray:
+    """Scores (C, Y, X) of one plane of the grid, interpolated within itself, float32: along its rows first, of which
+    the grid has fewer than the CT."""
+    first, last = int(rows.low[y].min()), int(rows.high[y].max()) + 1
+    plane = np.asarray(scores[:, first:last], np.float32)
+    wide = _between(plane.take(columns.low[x], 2), plane.take(columns.high[x], 2), columns.weight[x])
+    low, high = rows.low[y] - first, rows.high[y] - first
+    return _between(wide.take(low, 1), wide.take(high, 1), rows.weight[y, None])
 
 
-def _winner(scores: torch.Tensor) -> np.ndarray:
-    """The first class of the largest score (C, Y, X), uint8."""
+def _between(low: np.ndarray, high: np.ndarray, weight: np.ndarray | np.float32) -> np.ndarray:
+    """Linear interpolation: `low` where the weight is 0, `high` where it is 1."""
+    between = high - low
+    between *= weight
+    between += low
+    return between
+
+
+def _winner(scores: np.ndarray) -> np.ndarray:
+    """The first class of the largest score (C, Y, X), uint8; `scores` are written over."""
     best = scores[0]
-    labels = torch.zeros(best.shape, dtype=torch.uint8)
+    labels = np.zeros(best.shape, np.uint8)
     for index in range(1, len(scores)):
-        labels.masked_fill_(scores[index] > best, index)
-        torch.maximum(best, scores[index], out=best)
-    return labels.numpy()
+        np.putmask(labels, scores[index] > best, np.uint8(index))
+        np.maximum(best, scores[index], out=best)
+    return labels
 
 
 def _oblique_labels(scores: np.ndarray, grid: Grid, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -11,9 +10,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ..errors import InputError
 from .configs import NetworkConfig
 from .registry import build
+from .released import damaged, require_released
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[str, str]) -> None:
@@ -33,7 +32,7 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} is missing or damaged; get the file again.") from error
+        raise damaged(path) from error
 
 
 def save_network(path: Path, network: nn.Module, config: NetworkConfig, notes: dict[str, str] | None = None) -> None:
@@ -54,16 +53,3 @@ def load_network(path: Path, sha256: str | None = None) -> tuple[nn.Module, Netw
     network = build(config)
     network.load_state_dict({k: v.float() for k, v in tensors.items()})
     return network.eval(), config
-
-
-def require_released(path: Path, sha256: str) -> None:
-    """Raises InputError if a weights file is missing or not the released one."""
-    if _sha256(path) != sha256:
-        raise InputError(f"{path} is not the released file (its SHA256 differs); get the file again.")
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} is missing; get the file again.") from error

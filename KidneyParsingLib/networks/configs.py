@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..anatomy import STRUCTURES
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 STRUCTURE_CLASSES = ("background", *(s.name for s in STRUCTURES))
@@ -53,6 +54,11 @@ class NetworkConfig:
     def stride(self) -> int:
         """Input sizes must be multiples of this."""
         return 2 ** (len(self.features) - 1)
+
+    @property
+    def tells_boundary(self) -> bool:
+        """Whether the network can say how likely a voxel lies on a surface."""
+        return self.network == "ba_net"
 
     @property
     def outputs(self) -> int:
@@ -183,9 +189,12 @@ def config(model: str, name: str = "small") -> NetworkConfig:
     return CONFIGS[model, name]
 
 
-def normalized(hu: torch.Tensor, config: NetworkConfig) -> torch.Tensor:
+Numbers = TypeVar("Numbers", "np.ndarray", "torch.Tensor")
+
+
+def normalized(hu: Numbers, config: NetworkConfig) -> Numbers:
     """HU clipped and z-scored as `config` says: what the network is trained on and run on."""
-    return (hu.clamp(*config.clip_hu) - config.mean_hu) / config.std_hu
+    return (hu.clip(*config.clip_hu) - config.mean_hu) / config.std_hu
 
 
 def class_of_label(classes: tuple[str, ...]) -> list[int]:

@@ -39,15 +39,15 @@ class PlainBackend:
     """A backend that does nothing to a network: torch's default layout, float32, its own normalisation."""
 
     name = "torch"
-    device = torch.device("cpu")
+    device = "cpu"
 
     def __init__(self, network: nn.Module) -> None:
         self._network = network
 
     @torch.inference_mode()
-    def __call__(self, image: torch.Tensor, tick: Tick = no_tick) -> torch.Tensor:
-        """Raw maps (1, outputs, D, H, W) of an image (1, 1, D, H, W)."""
-        return self._network.predict(image.contiguous())
+    def __call__(self, image: np.ndarray, tick: Tick = no_tick) -> np.ndarray:
+        """Probability maps (outputs, D, H, W) of an image (D, H, W)."""
+        return self._network.predict(torch.from_numpy(image)[None, None]).softmax(1)[0].numpy()
 
     def release(self) -> None:
         """Nothing is kept."""
@@ -97,8 +97,7 @@ class ExactNetwork:
         return (tuple(slice(a, a + w) for a, w in zip(corner, patch, strict=True)) for corner in product(*starts))
 
     def _probabilities(self, hu: np.ndarray) -> np.ndarray:
-        image = normalized(torch.from_numpy(np.ascontiguousarray(hu)), self.config)
-        return self.backend(image[None, None]).softmax(1)[0].numpy()
+        return self.backend(normalized(np.ascontiguousarray(hu), self.config))
 
 
 def raw_labels(network: ExactNetwork, volume: Volume) -> np.ndarray:

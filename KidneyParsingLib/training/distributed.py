@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import InputError
-from ..inference.network_pass import choose_device
+from ..networks.devices import choose_device
 
 # The other processes wait while the first one validates.
 _LONGEST_WAIT = timedelta(hours=12)

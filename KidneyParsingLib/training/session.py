@@ -14,10 +14,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from ..errors import InputError
-from ..inference.network_pass import choose_device
 from ..inference.systems import model_of
 from ..networks.checkpoint import load_tensors
 from ..networks.configs import NESTED, NetworkConfig, config
+from ..networks.devices import choose_device
 from ..networks.registry import build
 from ..progress import Progress, silent
 from ..synthesis.samples import MadeSamples

@@ -41,7 +41,7 @@ def predicted_classes(network: nn.Module, config: NetworkConfig, hu: np.ndarray,
     from ..inference.maps import scores_of
     from ..inference.network_pass import Predictor
 
-    return scores_of(Predictor(TorchBackend(network, device), config).maps(hu), config).argmax(0)
+    return scores_of(Predictor(TorchBackend(network, config, device), config).maps(hu), config).argmax(0)
 
 
 class CaseValidation:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit, softmax
 from torch import nn
 
 from KidneyParsingLib.cache import remembered
@@ -15,10 +16,10 @@ from KidneyParsingLib.errors import Cancelled, InputError
 from KidneyParsingLib.inference.backends import choice
 from KidneyParsingLib.inference.backends.backend import Backend
 from KidneyParsingLib.inference.backends.choice import NetworkToRun, choose_backend
-from KidneyParsingLib.inference.backends.torch_backend import TorchBackend, raw_maps
+from KidneyParsingLib.inference.backends.torch_backend import TorchBackend
 from KidneyParsingLib.inference.registry import find_network
 from KidneyParsingLib.networks.checkpoint import load_network
-from KidneyParsingLib.networks.configs import NetworkConfig, config, normalized
+from KidneyParsingLib.networks.configs import CONFIGS, NESTED, NetworkConfig, config, normalized
 from KidneyParsingLib.networks.precision import half_type
 from KidneyParsingLib.networks.registry import build
 from KidneyParsingLib.volumes.volume import Volume
@@ -41,49 +42,71 @@ def released(name: str) -> tuple[nn.Module, NetworkConfig]:
 
 
 @pytest.fixture(scope="session")
-def a_patch(sample_ct: Volume) -> torch.Tensor:
+def a_patch(sample_ct: Volume) -> np.ndarray:
     """64 voxels a side around a kidney of the sample CTA, HU."""
     z, y, x = (n // 2 for n in sample_ct.array.shape)
     part = sample_ct.array[z - 32 : z + 32, y - 32 : y + 32, x - 64 : x]
-    return torch.from_numpy(part.astype(np.float32))
+    return part.astype(np.float32)
 
 
-def eager(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """The maps by torch's own instance normalisation in contiguous layout."""
+def eager(network: nn.Module, image: np.ndarray) -> np.ndarray:
+    """The logits, and the boundary's probability where there is one, of an image (z, y, x) by torch's own instance
+    normalisation in contiguous layout."""
     network.to(memory_format=torch.contiguous_format)
+    run = getattr(network, "predict_with_boundary", network.predict)
     with torch.inference_mode():
-        return raw_maps(network, boundary=True)(image.contiguous())
+        return run(torch.from_numpy(image)[None, None])[0].numpy()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", RELEASED)
-def test_maps_are_those_of_eager_float32(name: str, backend: str, a_patch: torch.Tensor) -> None:
+def test_maps_are_those_of_eager_float32(name: str, backend: str, a_patch: np.ndarray) -> None:
     """Relative error of the logits below 2e-3, and no class changes where the first is ahead by more than 2 %."""
     if backend != "torch":
         pytest.importorskip(backend)
     network, of_network = released(name)
-    image = normalized(a_patch, of_network)[None, None]
+    image = normalized(a_patch, of_network)
     expected = eager(network, image)
-    found = choose_backend(backend, NetworkToRun(network, of_network, name, boundary=True), CPU)(image)
+    to_run = NetworkToRun(lambda: network, of_network, name, boundary=True, raw=True)
+    found = choose_backend(backend, to_run)(image)
     assert found.shape == expected.shape
-    assert float((found - expected).abs().max() / expected.abs().max()) <= MOST_ERROR
-    first, second = expected[:, : of_network.outputs].topk(2, dim=1).values.unbind(1)
-    sure = (first - second > MARGIN * expected.abs().max())[0]
-    changed = found[0, : of_network.outputs].argmax(0) != expected[0, : of_network.outputs].argmax(0)
+    assert np.abs(found - expected).max() / np.abs(expected).max() <= MOST_ERROR
+    second, first = np.sort(expected[: of_network.outputs], axis=0)[-2:]
+    sure = first - second > MARGIN * np.abs(expected).max()
+    changed = found[: of_network.outputs].argmax(0) != expected[: of_network.outputs].argmax(0)
     assert sure.any() and not (changed & sure).any()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_an_exported_network_takes_images_of_any_size(backend: str, a_patch: torch.Tensor) -> None:
+@pytest.mark.parametrize("name", ["ba_net", "tu_net"])
+def test_probabilities_are_those_of_the_logits(name: str, backend: str, a_patch: np.ndarray) -> None:
+    """Softmax over classes with the boundary's probability behind it, sigmoid of nested maps; by scipy."""
+    if backend != "torch":
+        pytest.importorskip(backend)
+    network, of_network = released(name)
+    image = normalized(a_patch, of_network)
+    logits, boundary = np.split(eager(network, image), [of_network.outputs])
+    probabilities = expit(logits) if of_network.activation == NESTED else softmax(logits, 0)
+    found = choose_backend(backend, NetworkToRun(lambda: network, of_network, name, boundary=True))(image)
+    np.testing.assert_allclose(found, np.concatenate([probabilities, boundary]), atol=MOST_ERROR)
+
+
+def test_the_config_knows_which_networks_tell_boundaries() -> None:
+    for entry in CONFIGS.values():
+        assert entry.tells_boundary == hasattr(build(entry), "predict_with_boundary")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_exported_network_takes_images_of_any_size(backend: str, a_patch: np.ndarray) -> None:
     if backend != "torch":
         pytest.importorskip(backend)
     network, of_network = released("ba_net")
-    chosen = choose_backend(backend, NetworkToRun(network, of_network, "ba_net"), CPU)
+    chosen = choose_backend(backend, NetworkToRun(lambda: network, of_network, "ba_net", raw=True))
     for size in ((32, 48, 64), (64, 32, 32)):
-        image = normalized(a_patch[: size[0], : size[1], : size[2]], of_network)[None, None]
-        expected = eager(network, image)[:, : of_network.outputs]
+        image = normalized(a_patch[: size[0], : size[1], : size[2]], of_network)
+        expected = eager(network, image)[: of_network.outputs]
         network.to(memory_format=torch.channels_last_3d)
-        assert torch.allclose(chosen(image)[:, : of_network.outputs], expected, atol=2e-3 * float(expected.abs().max()))
+        np.testing.assert_allclose(chosen(image), expected, atol=2e-3 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -91,8 +114,8 @@ def test_a_pass_stops_when_its_tick_raises_and_the_next_one_works(backend: str) 
     if backend != "torch":
         pytest.importorskip(backend)
     network, of_network = released("ba_net")
-    chosen = choose_backend(backend, NetworkToRun(network, of_network, "ba_net"), CPU)
-    image = torch.zeros(1, 1, 32, 32, 32)
+    chosen = choose_backend(backend, NetworkToRun(lambda: network, of_network, "ba_net"))
+    image = np.zeros((32, 32, 32), np.float32)
     expected = chosen(image)
 
     def stop(share: float) -> None:
@@ -100,14 +123,14 @@ def test_a_pass_stops_when_its_tick_raises_and_the_next_one_works(backend: str) 
 
     with pytest.raises(Cancelled):
         chosen(image, stop)
-    assert torch.allclose(chosen(image), expected)
+    np.testing.assert_allclose(chosen(image), expected, atol=1e-6)
 
 
 def test_torch_tells_how_much_of_the_work_is_done() -> None:
     """A U-Net does more in its fine levels, at both ends: the shares rise from 0, and by convolutions' weights."""
     of_network = config("plain_unet", "tiny")
     shares: list[float] = []
-    TorchBackend(build(of_network).eval(), CPU)(torch.zeros(1, 1, 32, 32, 32), shares.append)
+    TorchBackend(build(of_network).eval(), of_network, CPU)(np.zeros((32, 32, 32), np.float32), shares.append)
     assert shares[0] == 0 and shares == sorted(shares) and 0.8 < shares[-1] < 1
     # The second convolution of the first level has 8 x 8 x 27 weights for every voxel of the whole image.
     steps = np.diff([*shares, 1.0])
@@ -118,25 +141,26 @@ def test_a_compiled_network_is_what_torch_compile_makes_of_it(monkeypatch: pytes
     """The compiler itself needs a C++ compiler and a minute; here it only doubles what it is given."""
     monkeypatch.setattr(torch, "compile", lambda run, **how: lambda image: 2 * run(image))
     of_network = config("plain_unet", "tiny")
-    network, image = build(of_network).eval(), torch.ones(1, 1, 16, 16, 16)
-    plain, compiled = (choose_backend(n, NetworkToRun(network, of_network, ""), CPU) for n in ("torch", "compiled"))
-    assert torch.allclose(compiled(image, lambda share: None), 2 * plain(image))
+    network, image = build(of_network).eval(), np.ones((16, 16, 16), np.float32)
+    to_run = NetworkToRun(lambda: network, of_network, "")
+    plain, compiled = (choose_backend(name, to_run) for name in ("torch", "compiled"))
+    np.testing.assert_allclose(compiled(image, lambda share: None), 2 * plain(image), rtol=1e-6)
 
 
 def test_half_precision_is_near() -> None:
     if half_type(CPU) is None:
         pytest.skip("this processor does not compute in bfloat16")
     network, of_network = released("ba_net")
-    image = torch.randn(1, 1, 32, 32, 32, generator=torch.Generator().manual_seed(0))
-    exact = TorchBackend(network, CPU)(image)
-    half = TorchBackend(network, CPU, half_type(CPU))(image)
-    assert 1e-4 < float((half - exact).abs().max() / exact.abs().max()) < 0.1
+    image = np.random.default_rng(0).standard_normal((32, 32, 32), np.float32)
+    exact = TorchBackend(network, of_network, CPU, raw=True)(image)
+    half = TorchBackend(network, of_network, CPU, half_type(CPU), raw=True)(image)
+    assert 1e-4 < np.abs(half - exact).max() / np.abs(exact).max() < 0.1
 
 
 class Timed:
     """A backend that only says how long it takes."""
 
-    device = CPU
+    device = "cpu"
 
     def __init__(self, name: str, seconds: float) -> None:
         self.name, self.seconds, self.calls = name, seconds, 0
@@ -150,8 +174,9 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         timed: list[str] = []
         monkeypatch.setattr(choice, "find_spec", lambda name: name in (*seconds, "onnx") or None)
         monkeypatch.setattr(choice, "version", lambda name: "1.0")
-        monkeypatch.setattr(choice, "_made", lambda name, to_run, is_known=False: Timed(name, seconds[name]))
-        monkeypatch.setattr(choice, "_torch", lambda to_run, device, compiled=False: Timed("torch", seconds["torch"]))
+        for step in ("_made", "_agreeing"):
+            monkeypatch.setattr(choice, step, lambda name, to_run: Timed(name, seconds[name]))
+        monkeypatch.setattr(choice, "_torch", lambda to_run, *how: Timed("torch", seconds["torch"]))
         monkeypatch.setattr(choice, "_seconds", lambda backend, image: timed.append(backend.name) or backend.seconds)
         return timed
 
@@ -160,7 +185,7 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 
 def auto(key: str = "weights") -> Backend:
     of_network = config("plain_unet", "tiny")
-    return choose_backend("auto", NetworkToRun(nn.Identity(), of_network, key), CPU)
+    return choose_backend("auto", NetworkToRun(nn.Identity, of_network, key))
 
 
 def test_the_fastest_installed_backend_is_chosen_and_remembered(probed: Callable) -> None:
@@ -179,29 +204,29 @@ def test_nothing_is_timed_where_there_is_only_torch(probed: Callable) -> None:
 
 def test_a_backend_that_fails_is_never_the_fastest() -> None:
     class Broken(Timed):
-        def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        def __call__(self, image: np.ndarray) -> np.ndarray:
             raise RuntimeError("not on this machine")
 
-    assert choice._seconds(Broken("openvino", 0.0), torch.zeros(1)) == float("inf")
+    assert choice._seconds(Broken("openvino", 0.0), np.zeros(1)) == float("inf")
 
 
 def test_a_backend_that_computes_something_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     class Wrong(Timed):
-        def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        def __call__(self, image: np.ndarray) -> np.ndarray:
             return image.sum()
 
     monkeypatch.setattr(choice, "find_spec", lambda name: True)
     monkeypatch.setitem(choice._CONSTRUCTORS, "openvino", lambda to_run: Wrong("openvino", 0.0))
     of_network = config("plain_unet", "tiny")
     with pytest.raises(InputError, match="cannot run the network plain_unet here; choose --backend torch"):
-        choose_backend("openvino", NetworkToRun(build(of_network).eval(), of_network, "weights"), CPU)
+        choose_backend("openvino", NetworkToRun(lambda: build(of_network).eval(), of_network, "weights"))
 
 
 def test_a_backend_that_is_asked_for_but_not_installed_is_refused_with_the_remedy(probed: Callable) -> None:
     probed(torch=1.0)
-    to_run = NetworkToRun(nn.Identity(), config("plain_unet", "tiny"), "weights")
+    to_run = NetworkToRun(nn.Identity, config("plain_unet", "tiny"), "weights")
     with pytest.raises(InputError, match=r"pip install 'KidneyParsingLib\[openvino\]'"):
-        choose_backend("openvino", to_run, CPU)
+        choose_backend("openvino", to_run)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import torch
+import numpy as np
 
 # Called every fraction of a second with the share of the pass that is done; may raise Cancelled.
 Tick = Callable[[float], None]
@@ -16,14 +16,14 @@ def no_tick(share: float) -> None:
 
 
 class Backend(Protocol):
-    """A network that can be run; `name` is one of `options.BACKENDS`, `device` where its input should lie."""
+    """A network that can be run; `name` is one of `options.BACKENDS`, `device` where it computes: cpu, mps, cuda:N."""
 
     name: str
-    device: torch.device
+    device: str
 
-    def __call__(self, image: torch.Tensor, tick: Tick = no_tick) -> torch.Tensor:
-        """Raw maps (1, outputs, D, H, W) float32 of a normalised image (1, 1, D, H, W) whose sizes are multiples of
-        the network's stride; for networks that tell boundaries, their probability as one more map at the end."""
+    def __call__(self, image: np.ndarray, tick: Tick = no_tick) -> np.ndarray:
+        """Probability maps (outputs, D, H, W) float32 of a normalised image (D, H, W) float32 whose sizes are
+        multiples of the network's stride; for networks that tell boundaries, their probability as one more map."""
 
     def release(self) -> None:
         """Gives back the memory that is kept for the next pass."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
-import torch
 
 from .backend import Tick, no_tick
 from .onnx_file import INPUT
@@ -15,23 +15,23 @@ _WAIT_SECONDS = 0.05
 
 
 class OnnxRuntimeBackend:
-    """An ONNX file run on the CPU with `threads` threads, in float32."""
+    """An ONNX file run on the CPU with `threads` threads (None: all cores), in float32."""
 
     name = "onnxruntime"
-    device = torch.device("cpu")
+    device = "cpu"
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int | None) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = threads or 0
         # Threads that wait busily starve whoever else works on this machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
-    def __call__(self, image: torch.Tensor, tick: Tick = no_tick) -> torch.Tensor:
+    def __call__(self, image: np.ndarray, tick: Tick = no_tick) -> np.ndarray:
         """See Backend; `tick` is called while ONNX Runtime computes, always with 0, as it does not say how far it
         is."""
         options = onnxruntime.RunOptions()
-        array = image.contiguous().numpy()
+        array = np.ascontiguousarray(image)[None, None]
         with ThreadPoolExecutor(1) as pool:
             run = pool.submit(self._session.run, None, {INPUT: array}, options)
             try:
@@ -40,7 +40,7 @@ class OnnxRuntimeBackend:
             except BaseException:
                 options.terminate = True
                 raise
-            return torch.from_numpy(run.result()[0])
+            return run.result()[0][0]
 
     def release(self) -> None:
         """ONNX Runtime keeps its arena until the session ends."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import openvino
-import torch
 
 from .backend import Tick, no_tick
 
@@ -15,24 +14,24 @@ _WAIT_MILLISECONDS = 50
 
 
 class OpenVinoBackend:
-    """An ONNX file compiled for the CPU with `threads` threads; with `half` in bfloat16 where the processor has it."""
+    """An ONNX file compiled for the CPU with `threads` threads (None: OpenVINO's choice); with `half` in bfloat16
+    where the processor has it."""
 
     name = "openvino"
-    device = torch.device("cpu")
+    device = "cpu"
 
-    def __init__(self, path: Path, threads: int, half: bool = False) -> None:
+    def __init__(self, path: Path, threads: int | None, half: bool = False) -> None:
         core = openvino.Core()
-        hints = {
-            "INFERENCE_NUM_THREADS": threads,
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
-        }
+        half = half and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if half else "f32"}
+        if threads is not None:
+            hints["INFERENCE_NUM_THREADS"] = threads
         self._model = core.compile_model(core.read_model(str(path)), "CPU", hints)
         self._request = self._model.create_infer_request()
 
-    def __call__(self, image: torch.Tensor, tick: Tick = no_tick) -> torch.Tensor:
+    def __call__(self, image: np.ndarray, tick: Tick = no_tick) -> np.ndarray:
         """See Backend; `tick` is called while OpenVINO computes, always with 0, as it does not say how far it is."""
-        self._request.start_async([np.ascontiguousarray(image.numpy())], share_inputs=True)
+        self._request.start_async([np.ascontiguousarray(image)[None, None]], share_inputs=True)
         try:
             tick(0.0)
             while not self._request.wait_for(_WAIT_MILLISECONDS):
@@ -43,7 +42,7 @@ class OpenVinoBackend:
                 self._request.wait()
             raise
         # The tensor is written over by the next pass.
-        return torch.from_numpy(self._request.get_output_tensor(0).data.copy())
+        return self._request.get_output_tensor(0).data[0].copy()
 
     def release(self) -> None:
         """Lets OpenVINO give back its buffers, where it can (since 2024.5)."""
