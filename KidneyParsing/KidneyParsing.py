@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 import unittest
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from KidneyParsingModuleLib.RunPanel import RunPanel
 from KidneyParsingModuleLib.SampleData import loadSampleCTA, registerSampleData
 from KidneyParsingModuleLib.ScanPanel import ScanPanel
 from KidneyParsingModuleLib.SegmentationRunner import SegmentationRunner
+from KidneyParsingModuleLib.Shortcuts import KEYS, installShortcuts, nameKey
 from KidneyParsingModuleLib.TestScenes import RunRecorder, importMadeResult, madeVolumeNode
 from KidneyParsingModuleLib.Texts import acknowledgementText, helpText
 from KidneyParsingModuleLib.UserSettings import recall, remember
@@ -40,6 +42,8 @@ from slicer.util import VTKObservationMixin
 from KidneyParsingLib.inference.options import Options
 
 RELOADED_PACKAGES = ("KidneyParsingModuleLib", "KidneyParsingLib")
+# Of the sample CT in a test: an engine that hangs must not hang Slicer.
+LONGEST_RUN_SECONDS = 1800
 
 
 class KidneyParsing(ScriptedLoadableModule):
@@ -138,6 +142,9 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
+        self._guiObserverTag = 0
+        # Its own, as the mixin holds on to a node, here a whole CT, until all of its observers are removed.
+        self._voxelWatch = VTKObservationMixin()
         VTKObservationMixin.__init__(self)
         ScriptedLoadableModuleWidget.__init__(self, parent)
 
@@ -154,13 +161,15 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
-        """End the engine when Slicer quits or the module is reloaded."""
+        """End the engine when Slicer quits or the module is reloaded; a second call does nothing."""
         if self.logic:
             self.logic.close()
-            for part in (self._run, self._choices, self._review, self._correct):
-                part.close()
+        # Before the parts let go of their nodes, which must not make the panel show itself again.
         self.setParameterNode(None)
         self.removeObservers()
+        if self.logic:
+            for part in (self._run, self._choices, self._review, self._correct):
+                part.close()
 
     def onReload(self) -> None:
         """Reload the helper modules and the library too, not only this file."""
@@ -186,6 +195,10 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._showNodes(None, None)
         self._correct.forgetScene()
 
+    def onSceneStartImport(self, caller: vtk.vtkObject, event: str) -> None:
+        """Let go of the parameters: a selector takes the first node that arrives, not the one that the scene names."""
+        self.setParameterNode(None)
+
     def onSceneEndClose(self, caller: vtk.vtkObject, event: str) -> None:
         """Start again with fresh parameters if the panel is open; also after a scene was loaded."""
         if self.parent.isEntered:
@@ -195,7 +208,7 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Connect to the scene's parameters and choose the first volume if none is chosen."""
         self.setParameterNode(self.logic.getParameterNode())
         if not self._parameterNode.inputVolume:
-            firstVolumeNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            firstVolumeNode = _firstVolumeNode()
             if firstVolumeNode:
                 self._parameterNode.inputVolume = firstVolumeNode
 
@@ -203,9 +216,13 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Connect the panel to these parameters, or to none."""
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            # Slicer 5.10 forgets it, and crashes by it once Python has collected these parameters.
+            self._parameterNode.RemoveObserver(self._guiObserverTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
         self._parameterNode = parameterNode
+        self._watchVoxels(None)
         if self._parameterNode:
+            self._guiObserverTag = _nextObserverTag(self._parameterNode)
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._update)
             self._update()
@@ -231,16 +248,20 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._scan = ScanPanel(self.ui, self._onOpened)
         self._choices = ChoicesPanel(self.ui, list_models(), self._onChoices)
         self._review = ReviewPanel(self.ui, scene, self._onSegmentSelected)
-        self._places = PlacesPanel(self.ui, scene, uiWidget)
+        self._places = PlacesPanel(self.ui, scene)
         self._correct = CorrectPanel(self.ui, scene, self._review.refresh)
         self._export = ExportPanel(self.ui, scene)
+        self._shortcuts = installShortcuts(self.ui, uiWidget)
         self._run = RunPanel(self.ui, self._updateApply, self._onBeforeReplace, self._onNewSegmentation)
 
     def _connect(self) -> None:
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
+        # Slicer's selectors choose anew after many changes at once, the one in the Segment Editor without asking us.
+        self.addObserver(scene, scene.EndBatchProcessEvent, self._update)
         self.addObserver(scene, scene.NodeRemovedEvent, self._update)
         self.ui.applyButton.clicked.connect(self.onApplyButton)
 
@@ -276,14 +297,25 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _update(self, caller: vtk.vtkObject | None = None, event: str = "") -> None:
         chosen = self._parameterNode
-        if chosen:
+        # While a scene is loaded not all of its nodes are there; the end of that comes here too.
+        if chosen and not slicer.mrmlScene.IsBatchProcessing():
             self._choices.show(self._store.read(chosen, self._choices.structuresOf))
+            self._watchVoxels(chosen.inputVolume)
             self._showNodes(chosen.inputVolume, chosen.outputSegmentation)
         self._updateApply()
+
+    def _watchVoxels(self, volumeNode: vtkMRMLScalarVolumeNode | None) -> None:
+        # Readers such as that of DICOM add a volume to the scene before its voxels.
+        self._voxelWatch.removeObservers()
+        if volumeNode:
+            self._voxelWatch.addObserver(volumeNode, volumeNode.ImageDataModifiedEvent, self._update)
 
     def _showNodes(
         self, volumeNode: vtkMRMLScalarVolumeNode | None, segmentationNode: vtkMRMLSegmentationNode | None
     ) -> None:
+        if segmentationNode and not segmentationNode.GetDisplayNode():
+            # As Slicer's own panels do for one that a script has made.
+            segmentationNode.CreateDefaultDisplayNodes()
         source = (volumeOf(segmentationNode) or volumeNode) if segmentationNode else None
         self._scan.show(volumeNode)
         self._review.setSegmentation(segmentationNode)
@@ -296,8 +328,22 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         button = self.ui.applyButton
         button.setText(_("Cancel") if running else _("Apply"))
         button.setToolTip(_("Stop; nothing is added to the scene.") if running else _("Segment the CT."))
+        nameKey(button, KEYS["applyButton"])
         button.setEnabled(running or bool(self._parameterNode and self._parameterNode.inputVolume))
         self._choices.setEnabled(not running)
+
+
+def _firstVolumeNode() -> vtkMRMLScalarVolumeNode | None:
+    """The scene's first volume that the selector lists: no label map, which is a volume too."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return next((node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode"), None)
+
+
+def _nextObserverTag(parameterNode: KidneyParsingParameterNode) -> int:
+    """The tag that the next observer of the parameters will get; VTK counts them up for each object."""
+    tag = parameterNode.AddObserver(vtk.vtkCommand.NoEvent, lambda caller, event: None)
+    parameterNode.RemoveObserver(tag)
+    return tag + 1
 
 
 class KidneyParsingTest(ScriptedLoadableModuleTest):
@@ -389,8 +435,10 @@ class KidneyParsingTest(ScriptedLoadableModuleTest):
         logic = KidneyParsingLogic(recorder)
         try:
             logic.start(loadSampleCTA(), RunChoices(device="cpu", quality="fast").options)
-            while not recorder.ending:
+            deadline = time.monotonic() + LONGEST_RUN_SECONDS
+            while not recorder.ending and time.monotonic() < deadline:
                 slicer.app.processEvents()
+                time.sleep(0.01)
             self.assertEqual(recorder.ending, "finished", recorder.text)
             ids = recorder.node.GetSegmentation().GetSegmentIDs()
             self.assertTrue({"kidney_right", "kidney_left"} <= set(ids), ids)

@@ -12,9 +12,9 @@ import qt
 from KidneyParsingLib.inference.options import QUALITIES
 
 from .Graphics import GraphicsQuery
-from .HardwareNotes import GraphicsCard, notesFor
+from .HardwareNotes import GraphicsCard, freeMemoryGB, notesFor, totalMemoryGB
 from .RunChoices import DEVICES, GPU, RunChoices
-from .Texts import cardText, deviceText, modelScores, modelText, qualityText, structureText
+from .Texts import cardText, deviceText, modelName, modelScores, modelText, processorText, qualityText, structureText
 
 COLUMNS = 3
 
@@ -31,7 +31,7 @@ class ChoicesPanel:
         self._onChanged = onChanged
         self._choices = RunChoices()
         self._boxes: dict[str, qt.QCheckBox] = {}
-        self._fill(ui.modelComboBox, [(name, name) for name in self._models], "model")
+        self._fill(ui.modelComboBox, [(modelName(model), model.name) for model in models], "model")
         self._fill(ui.qualityComboBox, [(qualityText(name), name) for name in QUALITIES], "quality")
         self._fill(ui.deviceComboBox, [(deviceText(name), name) for name in DEVICES], "device")
         self._graphics = GraphicsQuery(self._showGraphics)
@@ -42,7 +42,9 @@ class ChoicesPanel:
         return {name: model.structures for name, model in self._models.items()}
 
     def askForGraphics(self) -> None:
-        """Look for a graphics card and its free memory in the background; the list of devices shows the answer."""
+        """Look for memory that is free, and for a graphics card in the background; the list of devices shows both."""
+        combo = self._ui.deviceComboBox
+        combo.setItemText(combo.findData("cpu"), processorText(freeMemoryGB(), totalMemoryGB()))
         self._graphics.start()
 
     def close(self) -> None:

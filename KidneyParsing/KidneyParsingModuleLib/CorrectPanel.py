@@ -14,6 +14,7 @@ EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Smoothing")
 UNDO_STATES = 10
 # Not Segment Editor's own node: what the user chose there stays as it is.
 EDITOR_TAG = "KidneyParsing"
+EFFECT_SIGNAL = "effectRegistered(QString)"
 
 
 class CorrectPanel:
@@ -25,6 +26,9 @@ class CorrectPanel:
         self._onStatusChanged = onStatusChanged
         self._nodeID = ""
         self._editor = self._createEditor()
+        # If this is the first module that Slicer opens, some effects come only after it.
+        self._effects = slicer.qSlicerSegmentEditorEffectFactory.instance()
+        self._effects.connect(EFFECT_SIGNAL, self._onEffectRegistered)
         ui.acceptButton.clicked.connect(self.onAccept)
         ui.needsWorkButton.clicked.connect(self.onNeedsWork)
 
@@ -35,13 +39,20 @@ class CorrectPanel:
 
     def exit(self) -> None:
         """Let go of the views while another module is open."""
-        self._editor.setActiveEffect(None)
-        self._editor.removeViewObservations()
+        if self._editor:
+            self._editor.setActiveEffect(None)
+            self._editor.removeViewObservations()
 
     def close(self) -> None:
-        """Let go of views and segmentation for good."""
+        """Let go of views, segmentation and editor for good. Again, when the widget may be gone, it does nothing."""
+        if self._editor is None:
+            return
         self.exit()
         self._editor.setSegmentationNode(None)
+        # After a reload the old editor is hidden, not gone: it must not paint along with the new one.
+        self._editor.setMRMLSegmentEditorNode(None)
+        self._effects.disconnect(EFFECT_SIGNAL, self._onEffectRegistered)
+        self._editor = None
 
     def forgetScene(self) -> None:
         """Let go of everything of a scene that closes."""
@@ -107,6 +118,9 @@ class CorrectPanel:
             _("{name}: {status}").format(name=name, status=statusText(status) or _("not marked"))
         )
         self._onStatusChanged()
+
+    def _onEffectRegistered(self) -> None:
+        self._editor.updateEffectList()
 
     def _createEditor(self) -> Any:
         editor = slicer.qMRMLSegmentEditorWidget()

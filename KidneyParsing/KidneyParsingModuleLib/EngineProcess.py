@@ -161,7 +161,7 @@ class EngineProcess:
         if self._listener:
             tell(self._listener)
 
-    def _onFinished(self, *_args: object) -> None:
+    def _onFinished(self) -> None:
         self._onOutput()
         self._onErrorOutput()
         self._isReady = False

@@ -27,6 +27,7 @@ class ExportPanel:
         self._scene = scene
         self._segmentationNodeID = ""
         self._volumeNodeID = ""
+        self._isEmpty = False
         for kind in KINDS:
             ui.exportComboBox.addItem(exportText(kind), kind)
         ui.exportButton.clicked.connect(self.onExport)
@@ -38,6 +39,9 @@ class ExportPanel:
         self._segmentationNodeID = node.GetID() if node else ""
         self._volumeNodeID = volumeNode.GetID() if volumeNode else ""
         self._ui.exportButton.setEnabled(node is not None)
+        if (node is None) != self._isEmpty:
+            self._isEmpty = node is None
+            self._ui.exportLabel.setText(_("There is nothing to export yet.") if self._isEmpty else "")
 
     def onExport(self, checked: bool = False) -> None:
         """Ask where to, write, and say what was written."""

@@ -36,7 +36,7 @@ class GraphicsQuery:
             process.kill()
             process.waitForFinished(CLOSE_MSEC)
 
-    def _onFinished(self, *_arguments: object) -> None:
+    def _onFinished(self) -> None:
         if self._process:
             self._onAnswer(cardOf(self._process.readAllStandardOutput().data().decode("utf-8", "replace")))
 

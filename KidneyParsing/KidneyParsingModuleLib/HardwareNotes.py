@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from slicer.i18n import tr as _
 
@@ -16,6 +17,8 @@ ENOUGH_MEMORY_GB = 8
 ENOUGH_CARD_MEMORY_GB = 3
 QUERY = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.free", "--format=csv,noheader,nounits")
 QUERY_SECONDS = 5
+# Which of the sizes in MEMORYSTATUSEX.
+TOTAL, FREE = 0, 1
 # The oldest drivers for CUDA 11, 12 and 13 (release notes of the CUDA toolkit), on Windows and elsewhere.
 OLDEST_DRIVERS = {11: ("452.39", "450.80"), 12: ("528.33", "525.60"), 13: ("580.00", "580.65")}
 
@@ -75,10 +78,21 @@ def torchBuild() -> str:
 def totalMemoryGB() -> float | None:
     """This computer's memory; None where the system does not tell."""
     if sys.platform == "win32":
-        return _windowsMemoryGB()
+        return _windowsMemoryGB(TOTAL)
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GB
     except (ValueError, OSError):
+        return None
+
+
+def freeMemoryGB() -> float | None:
+    """What programs can still have of it; None where the system does not tell (macOS)."""
+    if sys.platform == "win32":
+        return _windowsMemoryGB(FREE)
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) * 1024 / GB
+    except (OSError, StopIteration, ValueError, LookupError):
         return None
 
 
@@ -131,7 +145,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
-def _windowsMemoryGB() -> float | None:
+def _windowsMemoryGB(which: int) -> float | None:
     import ctypes
 
     class Status(ctypes.Structure):
@@ -141,4 +155,4 @@ def _windowsMemoryGB() -> float | None:
     status = Status(length=ctypes.sizeof(Status))
     if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
         return None
-    return status.sizes[0] / GB
+    return status.sizes[which] / GB

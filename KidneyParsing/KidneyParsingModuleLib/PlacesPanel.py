@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from .ResultRecord import placesOf
 from .Texts import placeText
 
-SHORTCUTS = {"nextPlaceButton": "Alt+Right", "previousPlaceButton": "Alt+Left"}
-
 
 class PlacesPanel:
-    """Steps from place to place: all slice views go there, and the reason is told. `panel` owns the shortcuts."""
+    """Steps from place to place: all slice views go there, and the reason is told."""
 
-    def __init__(self, ui: Any, scene: slicer.vtkMRMLScene, panel: qt.QWidget) -> None:
+    def __init__(self, ui: Any, scene: slicer.vtkMRMLScene) -> None:
         self._ui = ui
         self._scene = scene
         self._volumeNodeID = ""
@@ -26,10 +23,6 @@ class PlacesPanel:
         self._tour = None
         ui.nextPlaceButton.clicked.connect(self.onNext)
         ui.previousPlaceButton.clicked.connect(self.onPrevious)
-        self._shortcuts = [
-            self._createShortcut(panel, SHORTCUTS["nextPlaceButton"], self.onNext),
-            self._createShortcut(panel, SHORTCUTS["previousPlaceButton"], self.onPrevious),
-        ]
 
     def setSegmentation(self, node: slicer.vtkMRMLSegmentationNode | None, volumeNodeID: str) -> None:
         """Take the places of this result, whose CT's transform they follow; the tour of the same places goes on."""
@@ -69,10 +62,3 @@ class PlacesPanel:
         if not self._tour.count:
             return _("No place stands out; check every structure all the same.")
         return _("Places that are worth a look: {count}.").format(count=self._tour.count)
-
-    def _createShortcut(self, panel: qt.QWidget, keys: str, action: Any) -> qt.QShortcut:
-        shortcut = qt.QShortcut(panel)
-        shortcut.setKey(qt.QKeySequence(keys))
-        shortcut.setContext(qt.Qt.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(action)
-        return shortcut

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
 from KidneyParsingLib.engine.messages import ResultReply
 
-from .ResultRecord import fingerprint, record
+from .ResultRecord import fingerprint, record, recordContrast
 
 
 class ResultError(RuntimeError):
@@ -67,6 +68,7 @@ class ResultImporter:
         if old:
             node = self._replace(old, node, volumeNode)
         record(node, model, reply.places)
+        _recordContrast(node, volumeNode, labelMap)
         return node
 
     def _replace(
@@ -86,6 +88,19 @@ class ResultImporter:
         self._scene.RemoveNode(new.GetDisplayNode())
         self._scene.RemoveNode(new)
         return old
+
+
+def _recordContrast(
+    node: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode, labelMap: Any
+) -> None:
+    """Measure the contrast phase now, while voxels and labels are at hand on one grid."""
+    from KidneyParsingLib.mrml.scene import volume_of
+    from KidneyParsingLib.volumes.overview import measure_contrast
+
+    hu = volume_of(volumeNode).array if volumeNode.GetImageData() else None
+    # Other voxels than those that were segmented, if someone has changed the CT meanwhile.
+    if hu is not None and hu.shape == labelMap.array.shape:
+        recordContrast(node, measure_contrast(hu, labelMap.array))
 
 
 def _copyOpacities(source: slicer.vtkMRMLSegmentationNode, target: slicer.vtkMRMLSegmentationNode) -> None:

@@ -11,6 +11,7 @@ import slicer
 
 MODEL_ATTRIBUTE = "KidneyParsing.Model"
 _PLACES = "KidneyParsing.Places"
+_CONTRAST = "KidneyParsing.Contrast"
 _FINGERPRINT = "KidneyParsing.Fingerprint"
 
 
@@ -28,6 +29,29 @@ def placesOf(node: slicer.vtkMRMLSegmentationNode) -> list[dict[str, Any]]:
     except ValueError:
         return []
     return places if isinstance(places, list) else []
+
+
+def recordContrast(node: slicer.vtkMRMLSegmentationNode, contrast: Any) -> None:
+    """Keep the contrast phase of the CT as it was measured in this result, a Contrast of `volumes.overview`."""
+    node.SetAttribute(_CONTRAST, json.dumps({"phase": contrast.phase, "hu": dict(contrast.hu)}))
+
+
+def contrastOf(node: slicer.vtkMRMLSegmentationNode) -> Any:
+    """What `recordContrast` kept, None if nothing was."""
+    from KidneyParsingLib.volumes.overview import Contrast
+
+    try:
+        kept = json.loads(node.GetAttribute(_CONTRAST) or "")
+        return Contrast(str(kept["phase"]), {str(name): int(hu) for name, hu in kept["hu"].items()})
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None
+
+
+def latestResultOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLSegmentationNode | None:
+    """The last result that was added for this CT and is still in its scene."""
+    scene = volumeNode.GetScene()
+    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode", scene) if scene else []
+    return next((node for node in reversed(nodes) if isResultOf(node, volumeNode)), None)
 
 
 def isResultOf(node: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> bool:

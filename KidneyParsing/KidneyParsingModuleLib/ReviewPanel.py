@@ -11,7 +11,9 @@ import slicer
 
 from .SegmentationWatch import SegmentationWatch
 from .SegmentTable import SegmentTable
-from .Texts import axisText, viewText
+from .Shortcuts import VIEW_KEYS, nameKey
+from .SurfaceKeeper import SurfaceKeeper
+from .Texts import axisText, viewText, viewTip
 
 AXES = ("coronal", "axial", "sagittal")
 COLUMNS = 2
@@ -33,6 +35,7 @@ class ReviewPanel:
         self._axis = AXES[0]
         self._table = SegmentTable(ui.segmentsTable, self.setVisible, self.setOpacity, onSelected)
         self._watch = SegmentationWatch(self.refresh)
+        self._surfaces = SurfaceKeeper(scene)
         self._viewButtons = self._createViewButtons()
         for axis in AXES:
             ui.clipAxisComboBox.addItem(axisText(axis), axis)
@@ -44,6 +47,7 @@ class ReviewPanel:
     def close(self) -> None:
         """Stop watching, and take the clip plane out of the scene."""
         self._watch.watch(None)
+        self._surfaces.watch(None)
         self._clipPlane.disable()
 
     def setSegmentation(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
@@ -54,6 +58,7 @@ class ReviewPanel:
         self._ui.clipCheckBox.setChecked(False)
         self._nodeID = nodeID
         self._watch.watch(node)
+        self._surfaces.watch(node)
         for widget in (self._ui.clipCheckBox, *self._viewButtons):
             widget.setEnabled(node is not None)
         self.refresh()
@@ -99,6 +104,10 @@ class ReviewPanel:
         buttons = []
         for number, view in enumerate(VIEWS):
             button = qt.QPushButton(viewText(view.name))
+            button.setToolTip(viewTip(view.name))
+            keys = VIEW_KEYS.format(number=number + 1)
+            button.setShortcut(qt.QKeySequence(keys))
+            nameKey(button, keys)
             button.clicked.connect(partial(self.showView, view.name))
             layout.addWidget(button, number // COLUMNS, number % COLUMNS)
             buttons.append(button)

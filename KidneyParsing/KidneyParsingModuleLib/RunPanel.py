@@ -82,7 +82,7 @@ class RunPanel(RunListener):
         self._onNewSegmentation(segmentationNode)
         center3DViews()
         done = _("Done in {time}. Check every segment before you use it.").format(time=formatElapsed(reply.seconds))
-        self._ui.statusLabel.setText("\n".join([done, *reply.notes]))
+        self._ui.statusLabel.setText("\n".join([done, *reply.notes, *_viewNotes()]))
 
     def onFailed(self, message: str) -> None:
         """Tell what went wrong in the panel, without a dialog in the way."""
@@ -109,3 +109,11 @@ class RunPanel(RunListener):
         if self._secondsLeft is not None:
             text = _("{phase}, about {left} left").format(phase=text, left=formatElapsed(self._secondsLeft))
         self._ui.statusLabel.setText(text)
+
+
+def _viewNotes() -> list[str]:
+    """Where to see the result in 3D if the user's layout, which stays as it is, has no 3D view."""
+    views = slicer.util.getNodesByClass("vtkMRMLViewNode", slicer.mrmlScene)
+    if not views or any(view.IsMappedInLayout() for view in views):
+        return []
+    return [_("This layout has no 3D view; the toolbar's layout menu has some that do, such as Four-Up.")]

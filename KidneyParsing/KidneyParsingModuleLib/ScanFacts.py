@@ -1,77 +1,58 @@
-"""What can be told of a CT before it is segmented: grid, coverage, phase by its name, and what may go wrong."""
+"""What the panel says of a CT: its grid and coverage, what may go wrong, and its contrast phase once that was measured.
+
+Nothing certain is known of the phase before the vessels are segmented, so nothing is said of it before.
+"""
 
 from __future__ import annotations
-
-import re
-from dataclasses import dataclass
 
 import slicer
 from slicer.i18n import tr as _
 
-THICK_MM = 3.0
-SHORT_MM = 150.0
-_SAMPLED_VOXELS = 200_000
-# In the order in which they are looked for: "portal venous" is not the corticomedullary phase, "non" not a contrast.
-_PHASES = (
-    (r"non[ -]?con|native|nativ|unenhanced|without", "without contrast"),
-    (r"delay|excret|urograph|late", "excretory"),
-    (r"portal|venous|nephro", "nephrographic or portal venous"),
-    (r"arter|cortico|angio|cta", "arterial"),
-)
+from .ResultRecord import contrastOf, latestResultOf
+from .Texts import phaseText, tissueText
 
 
-@dataclass(frozen=True)
-class ScanFacts:
-    """`lines` say what the scan is, `warnings` what to keep in mind; both are sentences for the user."""
+def scanText(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
+    """A few lines about a volume node; takes some hundredths of a second, also for a large CT."""
+    from KidneyParsingLib.mrml.scene import volume_of
+    from KidneyParsingLib.volumes.overview import scan_overview
 
-    lines: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-def scanFacts(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> ScanFacts:
-    """Look at a volume node; takes milliseconds, also for a large CT."""
     image = volumeNode.GetImageData()
-    if image is None or not image.GetNumberOfPoints():
-        return ScanFacts(warnings=(_("The volume is empty."),))
-    size = " x ".join(str(count) for count in image.GetDimensions())
-    spacing = " x ".join(f"{mm:.2g}" for mm in volumeNode.GetSpacing())
-    grid = _("{size} voxels of {spacing} mm").format(size=size, spacing=spacing)
-    coverage = _coverage(volumeNode)
-    lines = (grid, _("{mm:.0f} mm from head to foot").format(mm=coverage), _phaseText(volumeNode))
-    return ScanFacts(lines, tuple(_warnings(volumeNode, coverage)))
-
-
-def phaseOf(text: str) -> str:
-    """The contrast phase that a series' name tells of, empty if it tells of none."""
-    for pattern, phase in _PHASES:
-        if re.search(rf"(?<![a-z])({pattern})", text.lower()):
-            return phase
-    return ""
-
-
-def _phaseText(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
-    phase = phaseOf(volumeNode.GetName() or "")
-    return _("phase by its name: {phase}").format(phase=phase) if phase else _("phase unknown")
-
-
-def _coverage(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> float:
-    bounds = [0.0] * 6
-    volumeNode.GetRASBounds(bounds)
-    return bounds[5] - bounds[4]
-
-
-def _warnings(volumeNode: slicer.vtkMRMLScalarVolumeNode, coverage: float) -> list[str]:
-    checks = (
-        (max(volumeNode.GetSpacing()) > THICK_MM, _("Slices are thick: small vessels and ureters will be incomplete.")),
-        (coverage < SHORT_MM, _("The scan is short: it may cut the kidneys.")),
-        (_lowest(volumeNode) >= 0, _("The voxels do not look like Hounsfield units: a CT has negative ones.")),
-        (phaseOf(volumeNode.GetName() or "") == "without contrast", _("Vessels and tumors need contrast medium.")),
+    if image is None or not image.GetNumberOfPoints() or image.GetPointData().GetScalars() is None:
+        return _("The volume is empty.")
+    if image.GetNumberOfScalarComponents() > 1:
+        return _("This is a color image and no CT; choose another volume.")
+    overview = scan_overview(volume_of(volumeNode))
+    grid = _("{size} voxels of {spacing} mm").format(
+        size=" x ".join(str(count) for count in overview.shape),
+        spacing=" x ".join(f"{mm:.2g}" for mm in overview.spacing_mm),
     )
-    return [text for holds, text in checks if holds]
+    phase, phaseNotes = _contrast(volumeNode)
+    notes = [*overview.warnings, *_transformNotes(volumeNode), *phaseNotes]
+    noted = [_("Note: {warning}").format(warning=note) for note in notes]
+    return "\n".join([f"{grid}, {overview.covers}.", phase, *noted])
 
 
-def _lowest(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> float:
-    from vtk.util.numpy_support import vtk_to_numpy
+def _contrast(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> tuple[str, list[str]]:
+    """The line about the phase, and what it means for the result."""
+    from KidneyParsingLib.volumes.overview import NO_CONTRAST, UNKNOWN
 
-    values = vtk_to_numpy(volumeNode.GetImageData().GetPointData().GetScalars())
-    return float(values[:: max(1, len(values) // _SAMPLED_VOXELS)].min())
+    result = latestResultOf(volumeNode)
+    contrast = contrastOf(result) if result else None
+    if contrast is None:
+        return _("Contrast phase: known after the run."), []
+    if contrast.phase == UNKNOWN:
+        return _("Contrast phase: unknown, as kidney and artery were not both found."), []
+    hu = ", ".join(f"{tissueText(name)} {value}" for name, value in contrast.hu.items())
+    line = _("Contrast phase: {phase}, by the HU in the result ({hu}).").format(phase=phaseText(contrast.phase), hu=hu)
+    plain = contrast.phase == NO_CONTRAST
+    return line, [_("Without contrast medium, vessels and tumors are hardly found.")] if plain else []
+
+
+def _transformNotes(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> list[str]:
+    """Slicer's DICOM import corrects uneven slices and a tilted gantry by a transform that bends the volume."""
+    transform = volumeNode.GetParentTransformNode()
+    if transform is None or transform.IsTransformToWorldLinear():
+        return []
+    text = _("A transform bends the CT, as for uneven slices or a tilted gantry. It is applied to the result too.")
+    return [text]

@@ -8,7 +8,8 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from .ScanFacts import scanFacts
+from .ResultRecord import latestResultOf
+from .ScanFacts import scanText
 
 
 class ScanPanel:
@@ -20,18 +21,18 @@ class ScanPanel:
     def __init__(self, ui: Any, onOpened: Callable[[slicer.vtkMRMLScalarVolumeNode], None]) -> None:
         self._ui = ui
         self._onOpened = onOpened
+        self._shown: tuple[object, ...] = ()
         ui.openFileButton.clicked.connect(self.onOpenFile)
         ui.openDicomButton.clicked.connect(self.onOpenDicom)
         ui.sampleDataButton.clicked.connect(self.onSampleData)
 
     def show(self, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         """Tell what the scan is and what may go wrong with it."""
-        if volumeNode is None:
-            self._ui.scanLabel.setText(_("Open a CT to begin."))
-            return
-        facts = scanFacts(volumeNode)
-        warnings = [_("Note: {warning}").format(warning=text) for text in facts.warnings]
-        self._ui.scanLabel.setText("\n".join([", ".join(facts.lines), *warnings]).strip())
+        state = _state(volumeNode) if volumeNode else ("none",)
+        # The panel shows itself anew for every change of the scene; the voxels need not be looked at each time.
+        if state != self._shown:
+            self._shown = state
+            self._ui.scanLabel.setText(scanText(volumeNode) if volumeNode else _("Open a CT to begin."))
 
     def onOpenFile(self, checked: bool = False) -> None:
         """Let the user open a volume file, as Slicer's own dialog does."""
@@ -48,3 +49,10 @@ class ScanPanel:
 
         with slicer.util.tryWithErrorDisplay(_("The sample CT could not be loaded."), waitCursor=True):
             self._onOpened(loadSampleCTA())
+
+
+def _state(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> tuple[object, ...]:
+    """What the text depends on."""
+    image, result = volumeNode.GetImageData(), latestResultOf(volumeNode)
+    times = [item.GetMTime() for item in (volumeNode, image, result) if item]
+    return (volumeNode.GetID(), volumeNode.GetTransformNodeID(), result.GetID() if result else "", *times)

@@ -12,6 +12,8 @@ from slicer.i18n import tr as _
 from .Texts import formatVolume, statusText
 
 NAME, OPACITY, VOLUME, STATUS = range(4)
+MOST_ROWS = 12
+FRAME_PIXELS = 4
 
 
 class SegmentTable:
@@ -39,6 +41,7 @@ class SegmentTable:
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.cellChanged.connect(self._onCellChanged)
         table.cellClicked.connect(self._onCellClicked)
+        self._fitHeight(0)
 
     def show(self, rows: Sequence[Any]) -> None:
         """Show these rows and no others."""
@@ -54,11 +57,19 @@ class SegmentTable:
         self._ids = ids
         self._table.setRowCount(0)
         self._table.setRowCount(len(ids))
+        self._fitHeight(len(ids))
         self._sliders = [self._createSlider(segmentID) for segmentID in ids]
         for number, slider in enumerate(self._sliders):
             for column in (NAME, VOLUME, STATUS):
                 self._table.setItem(number, column, qt.QTableWidgetItem())
             self._table.setCellWidget(number, OPACITY, slider)
+
+    def _fitHeight(self, count: int) -> None:
+        """As high as its rows and a header like a row; an empty table takes no room."""
+        self._table.setVisible(bool(count))
+        if count:
+            rows = min(count, MOST_ROWS) + 1
+            self._table.setFixedHeight(rows * self._table.rowHeight(0) + FRAME_PIXELS)
 
     def _createSlider(self, segmentID: str) -> qt.QSlider:
         slider = qt.QSlider(qt.Qt.Horizontal)

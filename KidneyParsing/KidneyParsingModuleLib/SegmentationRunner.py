@@ -16,6 +16,7 @@ from KidneyParsingLib.inference.options import Options
 
 from .EngineListener import EngineListener, EngineState
 from .EngineProcess import EngineProcess
+from .RemovalWatch import RemovalWatch
 from .ResultImporter import Replacement, ResultError, ResultImporter
 from .RunListener import RunListener
 from .VolumeWriter import writeVolume
@@ -39,6 +40,8 @@ class SegmentationRunner:
         self._volumeName = ""
         self._model = ""
         self._replacement: Replacement | None = None
+        self._removal = RemovalWatch(scene, self._onVolumeRemoved)
+        self._whyCancelled = ""
 
     @property
     def isRunning(self) -> bool:
@@ -61,6 +64,7 @@ class SegmentationRunner:
         self._volumeName = volumeNode.GetName()
         self._model = options.model
         self._replacement = replacement
+        self._whyCancelled = ""
         self._folder = tempfile.TemporaryDirectory(
             prefix="KidneyParsing-", dir=slicer.app.temporaryPath, ignore_cleanup_errors=True
         )
@@ -70,6 +74,7 @@ class SegmentationRunner:
         except Exception:
             self._removeFiles()
             raise
+        self._removal.watch(self._volumeNodeID)
 
     def cancel(self) -> None:
         """End the run, if there is one; onCancelled follows within about half a second."""
@@ -113,9 +118,19 @@ class SegmentationRunner:
         self._listener.onFailed(message)
 
     def onCancelled(self) -> None:
-        """Clean up and pass it on."""
+        """Clean up and pass it on, or tell why if it was not the user who cancelled."""
         self._removeFiles()
-        self._listener.onCancelled()
+        if self._whyCancelled:
+            self._listener.onFailed(self._whyCancelled)
+        else:
+            self._listener.onCancelled()
+
+    def _onVolumeRemoved(self) -> None:
+        # The user's own Cancel, or that of a closing scene, needs no other reason.
+        if self._engine.state in (EngineState.STARTING, EngineState.RUNNING):
+            text = _("{name} was removed from the scene, so its run was cancelled. Nothing was added to the scene.")
+            self._whyCancelled = text.format(name=self._volumeName)
+            self._engine.cancel()
 
     def _request(self, options: Options) -> SegmentRequest:
         files = (self._path("ct.nrrd"), self._path("result.seg.nrrd"))
@@ -126,6 +141,8 @@ class SegmentationRunner:
         return str(Path(self._folder.name) / name)
 
     def _removeFiles(self) -> None:
+        """Forget what belongs to the run, which has ended."""
+        self._removal.watch("")
         if self._folder:
             self._folder.cleanup()
             self._folder = None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from slicer.i18n import tr as _
+
+LONGEST_NAME = 40
 
 
 def helpText() -> str:
@@ -13,7 +16,7 @@ def helpText() -> str:
     return _("""
 <p>Segments kidneys, tumors, cysts, arteries, veins and ureters in contrast-enhanced CT into editable segments with
 names, colors and codes. Top to bottom: choose a CT, press <b>Apply</b>, review every structure in slices and 3D and
-visit the places that are worth a look (Alt+Right, Alt+Left), correct what is wrong, export.</p>
+visit the places that are worth a look (Alt+N, Alt+P), correct what is wrong, export.</p>
 <p><b>Research use only. Not a medical device.</b></p>
 """)
 
@@ -26,6 +29,13 @@ segmentation, Medical Image Analysis 71, 2021 (KiPA22 challenge). Hu et al., Bou
 arXiv 2208.13338, 2022. Isensee et al., nnU-Net, Nature Methods 18, 2021. Heller et al., The state of the art in kidney
 and kidney tumor segmentation in contrast-enhanced CT imaging, Medical Image Analysis 67, 2021.</p>
 """)
+
+
+def modelName(model: Any) -> str:
+    """What a system is called in its paper, with which its description begins."""
+    name = re.split("[,:]", model.description)[0]
+    # A description without a name in it.
+    return name if len(name) <= LONGEST_NAME else model.name
 
 
 def modelText(model: Any) -> str:
@@ -51,6 +61,30 @@ def structureText(name: str) -> str:
     return names.get(name, name)
 
 
+def tissueText(name: str) -> str:
+    """A tissue in which HU were measured, within a sentence."""
+    names = {
+        "artery": _("artery"),
+        "vein": _("vein"),
+        "cortex": _("renal cortex"),
+        "medulla": _("medulla"),
+        "ureter": _("ureter"),
+    }
+    return names.get(name, name)
+
+
+def phaseText(name: str) -> str:
+    """A contrast phase of `volumes.overview`, within a sentence."""
+    names = {
+        "no contrast": _("no contrast medium"),
+        "arterial": _("arterial"),
+        "corticomedullary": _("corticomedullary"),
+        "portal / nephrographic": _("nephrographic (portal venous)"),
+        "excretory": _("excretory"),
+    }
+    return names.get(name, name)
+
+
 def qualityText(name: str) -> str:
     """A quality as a user reads it."""
     return {"fast": _("Fast"), "default": _("Default"), "best": _("Best")}.get(name, name)
@@ -68,6 +102,14 @@ def cardText(card: Any) -> str:
     return text.format(name=card.name, free=card.freeGB, total=card.totalGB)
 
 
+def processorText(freeGB: float | None, totalGB: float | None) -> str:
+    """The processor with the computer's memory, as far as that is known."""
+    if freeGB is None or totalGB is None:
+        return deviceText("cpu")
+    text = _("{name}, {free:.1f} of {total:.1f} GB free")
+    return text.format(name=deviceText("cpu"), free=freeGB, total=totalGB)
+
+
 def viewText(name: str) -> str:
     """A 3D view's name as a user reads it."""
     names = {
@@ -77,6 +119,17 @@ def viewText(name: str) -> str:
         "Collecting system": _("Collecting system"),
     }
     return names.get(name, name)
+
+
+def viewTip(name: str) -> str:
+    """What a 3D view shows."""
+    tips = {
+        "Surgeon": _("All structures, the kidneys translucent."),
+        "Vessels": _("Arteries and veins; kidneys and tumor faint, the rest hidden."),
+        "Tumor": _("The tumor and any cysts; everything else faint."),
+        "Collecting system": _("The ureters; kidneys, tumor and cysts faint, vessels hidden."),
+    }
+    return tips.get(name, "")
 
 
 def axisText(name: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import slicer
 
 from .review_views import resultBounds
@@ -65,10 +68,8 @@ class ClipPlane:
             display.SetAndObserveClipNodeID(clipId)
             display.SetClipping(clipping)
             display.SetClippingCapSurface(caps)
-        plane = self._plane()
-        for added in (plane.GetDisplayNode() if plane else None, plane, self._clipNode()):
-            if added:
-                self._scene.RemoveNode(added)
+        for added in self._addedNodes():
+            self._scene.RemoveNode(added)
         self._segmentationId = self._clipId = None
 
     def _attach(self, node: slicer.vtkMRMLSegmentationNode) -> None:
@@ -93,12 +94,23 @@ class ClipPlane:
         return clipNode
 
     def _newPlane(self) -> slicer.vtkMRMLMarkupsPlaneNode:
-        plane = self._scene.AddNewNodeByClass("vtkMRMLMarkupsPlaneNode", "KidneyParsing clip plane")
+        with _placingKept(self._scene):
+            plane = self._scene.AddNewNodeByClass("vtkMRMLMarkupsPlaneNode", "KidneyParsing clip plane")
         plane.SetHideFromEditors(True)
         plane.CreateDefaultDisplayNodes()
         plane.SetDisplayVisibility(False)
         plane.SetLocked(True)
         return plane
+
+    def _addedNodes(self) -> list[slicer.vtkMRMLNode]:
+        """What `enable` has added to the scene, and saving it to these; nodes before those that they refer to."""
+        clipNode, plane = self._clipNode(), self._plane()
+        nodes = [clipNode, plane]
+        if plane:
+            nodes += [plane.GetNthDisplayNode(index) for index in range(plane.GetNumberOfDisplayNodes())]
+            # Saving a scene gives its nodes files.
+            nodes += [plane.GetNthStorageNode(index) for index in range(plane.GetNumberOfStorageNodes())]
+        return [node for node in nodes if node]
 
     def _node(self, nodeId: str | None) -> slicer.vtkMRMLNode | None:
         return self._scene.GetNodeByID(nodeId) if nodeId else None
@@ -114,3 +126,14 @@ class ClipPlane:
     def _plane(self) -> slicer.vtkMRMLMarkupsPlaneNode | None:
         clipNode = self._clipNode()
         return clipNode.GetClippingNode() if clipNode else None
+
+
+@contextmanager
+def _placingKept(scene: slicer.vtkMRMLScene) -> Iterator[None]:
+    """A new markup becomes what the user's next click in a view would go on drawing; this keeps what was before."""
+    selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    before = (selection.GetActivePlaceNodeClassName(), selection.GetActivePlaceNodeID()) if selection else None
+    yield
+    if before:
+        selection.SetReferenceActivePlaceNodeClassName(before[0])
+        selection.SetReferenceActivePlaceNodeID(before[1])

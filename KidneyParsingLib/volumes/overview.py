@@ -5,6 +5,7 @@ Both look at a fraction of the voxels only, so that a panel can show them at onc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +18,14 @@ from .volume import Volume
 THICK_MM = 3.0
 FEW_SLICES = 24
 SHORT_MM = 120.0
+NARROW_MM = 200.0
 TILT_DEGREES = 10.0
 # A side of the picture of which more than this is tissue cuts the body; the table alone is less.
 CUT_SHARE = 0.15
 TISSUE_HU = -200
 LUNG_HU = (-950, -600)
 LUNG_SHARE = 0.1
-_PLANES, _PIXELS = 48, 128
+_PLANES, _PIXELS, _GAP_PIXELS = 48, 128, 32
 
 NO_CONTRAST = "no contrast"
 ARTERIAL = "arterial"
@@ -31,6 +33,7 @@ CORTICOMEDULLARY = "corticomedullary"
 PORTAL = "portal / nephrographic"
 EXCRETORY = "excretory"
 UNKNOWN = "unknown"
+TISSUES = ("artery", "vein", "cortex", "medulla", "ureter")
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,17 @@ class ScanOverview:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Contrast:
+    """A contrast phase (one of those above, or "unknown") and the median HU by which it is told, by tissue; `cortex`
+    and `medulla` are the kidney's 85th and 15th percentile. Tissues of which too little was found are left out."""
+
+    phase: str
+    hu: Mapping[str, int]
+
+
 def scan_overview(volume: Volume) -> ScanOverview:
-    """What to tell about a CT (HU array z, y, x) before it is parsed, from at most 48 x 128 x 128 of its voxels."""
+    """What to tell about a CT (HU array z, y, x) before it is parsed, from a small part of its voxels."""
     spacing, shape = spacing_of(volume.affine), np.array(volume.array.shape[::-1])
     axes = _patient_axes(volume.affine)
     extent = (shape * spacing)[list(axes)]
@@ -58,38 +70,43 @@ def scan_overview(volume: Volume) -> ScanOverview:
     lung = np.zeros(0) if odd_values else _lung_shares(planes)
     warnings = [
         *odd_values,
+        *_gap_warnings(volume, axes[2]),
         *_grid_warnings(spacing, int(shape[coarsest]), float(extent[2]), _tilt_degrees(volume.affine)),
-        *([] if odd_values else _cut_warnings(planes)),
+        *([] if odd_values else _width_warnings(planes, extent)),
         *(["The scan ends within the lungs; kidneys lie below them."] if lung.size and lung[-1] > LUNG_SHARE else []),
     ]
     covers = _coverage(lung, float(extent[2]))
     return ScanOverview(_floats(spacing), _ints(shape), _floats(extent), int(shape[coarsest]), covers, tuple(warnings))
 
 
-def contrast_phase(hu: np.ndarray, labels: np.ndarray) -> str:
-    """The phase of a parsed CT: "no contrast", "arterial", "corticomedullary", "portal / nephrographic", "excretory"
-    or "unknown".
+def measure_contrast(hu: np.ndarray, labels: np.ndarray) -> Contrast:
+    """The phase of a parsed CT and the HU that tell it.
 
     `hu` and `labels` are arrays (z, y, x) on one grid; `labels` holds values of a `LabelMap` or structures 1..6.
     Thresholds on median HU lie between the ranges of docs/appearance.md and the sources that it cites.
     """
-    values = _samples(hu, labels)
-    if "kidney" not in values or not {"artery", "vein"} & set(values):
+    samples = _samples(hu, labels)
+    tissues = {name: float(np.median(values)) for name, values in samples.items() if name != "kidney"}
+    if "kidney" in samples:
+        # Cortex and medulla are not segmented: the kidney's brighter and darker parts stand for them.
+        tissues["medulla"], tissues["cortex"] = (float(hu) for hu in np.percentile(samples["kidney"], (15, 85)))
+        tissues["kidney"] = float(np.median(samples["kidney"]))
+    return Contrast(_phase(tissues), {name: round(tissues[name]) for name in TISSUES if name in tissues})
+
+
+def _phase(hu: dict[str, float]) -> str:
+    if "kidney" not in hu or not {"artery", "vein"} & set(hu):
         return UNKNOWN
-    medians = {name: float(np.median(sample)) for name, sample in values.items()}
-    blood = max(medians.get("artery", -np.inf), medians.get("vein", -np.inf))
+    blood = max(hu.get("artery", -np.inf), hu.get("vein", -np.inf))
     # Urine of 120 HU and more is brighter than blood in the excretory phase only.
-    if medians.get("ureter", 0.0) > max(120.0, blood + 40):
+    if hu.get("ureter", 0.0) > max(120.0, blood + 40):
         return EXCRETORY
-    if max(blood, medians["kidney"]) < 65:
+    if max(blood, hu["kidney"]) < 65:
         return NO_CONTRAST
-    if "artery" not in medians:
-        return UNKNOWN
-    return _phase_of_vessels(medians["artery"], values["kidney"])
+    return _phase_of_vessels(hu["artery"], hu["cortex"], hu["medulla"]) if "artery" in hu else UNKNOWN
 
 
-def _phase_of_vessels(artery: float, kidney: np.ndarray) -> str:
-    medulla, cortex = np.percentile(kidney, (15, 85))
+def _phase_of_vessels(artery: float, cortex: float, medulla: float) -> str:
     # Cortex exceeds medulla by 110 HU and more until 30 s, by less than 30 HU from 45 s on.
     banded = cortex - medulla > 0.42 * cortex
     if not banded and artery < 1.3 * cortex:
@@ -103,13 +120,17 @@ def _samples(hu: np.ndarray, labels: np.ndarray, at_least: int = 20) -> dict[str
     values: dict[str, list[int]] = {}
     for segment in SEGMENTS:
         values.setdefault(segment.structure.name, []).append(segment.value)
+    # One pass over the whole scan; what follows looks at the labelled voxels only.
+    labelled = np.flatnonzero(labels)
+    found = labels.ravel()[labelled]
     samples = {}
     for name, wanted in values.items():
-        places = np.flatnonzero(np.isin(labels, wanted))
+        places = labelled[np.isin(found, wanted)]
         if places.size >= at_least:
             places = places[:: max(1, places.size // 50_000)]
-            samples[name] = hu.ravel()[_inner(labels, places, wanted)]
-    return samples
+            found_hu = hu.ravel()[_inner(labels, places, wanted)]
+            samples[name] = found_hu[np.isfinite(found_hu)]
+    return {name: found_hu for name, found_hu in samples.items() if found_hu.size}
 
 
 def _inner(labels: np.ndarray, places: np.ndarray, wanted: list[int]) -> np.ndarray:
@@ -132,7 +153,9 @@ def _subsample(volume: Volume, axes: tuple[int, int, int]) -> np.ndarray:
     """int array (from head to feet, front to back or back to front, sides) of a fraction of the voxels."""
     order = [2 - axis for axis in (axes[2], axes[1], axes[0])]
     steps = [max(1, -(-size // limit)) for size, limit in zip(volume.array.shape, _limits(order), strict=True)]
-    planes = volume.array[tuple(slice(None, None, step) for step in steps)].transpose(order).astype(np.int32)
+    planes = volume.array[tuple(slice(None, None, step) for step in steps)].transpose(order)
+    # Readers may mark what lies outside the field of view by values that are no numbers.
+    planes = np.nan_to_num(planes, nan=-1024.0).astype(np.int32)
     return planes[::-1] if volume.affine[2, axes[2]] > 0 else planes
 
 
@@ -147,6 +170,8 @@ def _tilt_degrees(affine: np.ndarray) -> float:
 
 def _value_warnings(planes: np.ndarray) -> list[str]:
     lowest, highest = int(planes.min()), int(planes.max())
+    if lowest == highest:
+        return ["All voxels are alike; open the CT again."]
     if lowest >= 0 and highest <= 255:
         return ["The values are grey values from 0 to 255, not HU; export the CT from its DICOM files."]
     if lowest < 0:
@@ -172,14 +197,28 @@ def _grid_warnings(spacing: np.ndarray, slices: int, length_mm: float, tilt: flo
     return warnings
 
 
-def _cut_warnings(planes: np.ndarray) -> list[str]:
-    """Sides where the picture ends within the body; front and back are one, as a table may lie on either."""
+def _width_warnings(planes: np.ndarray, extent_mm: np.ndarray) -> list[str]:
+    """Where the picture ends within the body: sides, or both of front and back, as a table may lie on either."""
+    width = float(min(extent_mm[:2]))
+    if width < NARROW_MM:
+        return [f"The picture is only {width / 10:.0f} cm wide; what lies outside is not parsed."]
     tissue = planes > TISSUE_HU
     sides = [share > CUT_SHARE for share in (tissue[..., 0].mean(), tissue[..., -1].mean())]
     ends = [share > CUT_SHARE for share in (tissue[:, 0].mean(), tissue[:, -1].mean())]
     if not (any(sides) or all(ends)):
         return []
     return ["The picture ends within the body at the side, front or back; what lies outside is not parsed."]
+
+
+def _gap_warnings(volume: Volume, along: int) -> list[str]:
+    """Empty slices between others; at the ends they are the rim of a scan that was put onto another grid."""
+    slices = np.moveaxis(volume.array, 2 - along, 0)
+    steps = [max(1, size // _GAP_PIXELS) for size in slices.shape[1:]]
+    seen = slices[:, :: steps[0], :: steps[1]]
+    filled = np.flatnonzero(seen.min(axis=(1, 2)) != seen.max(axis=(1, 2)))
+    if not filled.size or filled.size == filled[-1] - filled[0] + 1:
+        return []
+    return ["Slices between others are empty; what lies there is not parsed. Import all slices of the CT."]
 
 
 def _coverage(lung: np.ndarray, length_mm: float) -> str:

@@ -19,69 +19,11 @@ from KidneyParsingModuleLib.HardwareNotes import GraphicsCard  # noqa: E402
 from KidneyParsingModuleLib.ResultRecord import fingerprint, isEdited, placesOf  # noqa: E402
 from KidneyParsingModuleLib.RunChoices import ChoiceStore, RunChoices  # noqa: E402
 from KidneyParsingModuleLib.RunPanel import RunPanel  # noqa: E402
-from KidneyParsingModuleLib.ScanFacts import phaseOf, scanFacts  # noqa: E402
 from KidneyParsingModuleLib.TestScenes import importMadeResult, madeVolumeNode  # noqa: E402
 
 from KidneyParsingLib.engine.messages import ResultReply  # noqa: E402
 
 MODELS = {"ba_net": ("kidney", "tumor", "artery"), "kid_net": ("artery", "vein")}
-
-
-def volume(array, spacing=(1.0, 1.0, 1.0), name="CT"):
-    from KidneyParsingLib.mrml.scene import volume_node
-    from KidneyParsingLib.volumes.volume import Volume
-
-    return volume_node(slicer.mrmlScene, Volume(array, np.diag([*spacing, 1.0])), name)
-
-
-# What was understood of a scan
-
-
-@pytest.mark.parametrize(
-    ("name", "phase"),
-    [
-        ("6: ABDOMEN ARTERIAL 1.0", "arterial"),
-        ("CTA abdomen", "arterial"),
-        ("Portal venous 5 mm", "nephrographic or portal venous"),
-        ("nephrographic", "nephrographic or portal venous"),
-        ("Delayed 10 min", "excretory"),
-        ("Non-contrast", "without contrast"),
-        ("NATIVE", "without contrast"),
-        ("2: Body 1.0", ""),
-        ("smartery", ""),
-    ],
-)
-def test_phase_by_name(name, phase):
-    assert phaseOf(name) == phase
-
-
-def test_good_scan_has_no_warning(scene):
-    array = np.full((200, 20, 20), -1000, np.int16)
-    facts = scanFacts(volume(array, (0.8, 0.8, 1.0), "arterial"))
-    assert facts.warnings == ()
-    assert facts.lines == (
-        "20 x 20 x 200 voxels of 0.8 x 0.8 x 1 mm",
-        "200 mm from head to foot",
-        "phase by its name: arterial",
-    )
-
-
-@pytest.mark.parametrize(
-    ("array", "spacing", "warning"),
-    [
-        (np.full((40, 9, 9), -1000, np.int16), (1.0, 1.0, 5.0), "thick"),
-        (np.full((100, 9, 9), -1000, np.int16), (1.0, 1.0, 1.0), "short"),
-        (np.zeros((200, 9, 9), np.int16), (1.0, 1.0, 1.0), "Hounsfield"),
-    ],
-)
-def test_what_may_go_wrong_is_told(scene, array, spacing, warning):
-    (text,) = scanFacts(volume(array, spacing)).warnings
-    assert warning in text
-
-
-def test_empty_volume_is_told(scene):
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
-    assert scanFacts(node).warnings == ("The volume is empty.",)
 
 
 # Choices

@@ -11,7 +11,7 @@ start.install()
 
 import slicer  # noqa: E402
 from harness import slicer_util  # noqa: E402
-from harness.qt_module import FileDialog, QtCore, QtGui, QtWidgets  # noqa: E402
+from harness.qt_module import FileDialog, QtCore, QtWidgets  # noqa: E402
 from harness.start import run_until  # noqa: E402
 from KidneyParsingModuleLib.TestScenes import importMadeResult, madeVolumeNode  # noqa: E402
 
@@ -211,20 +211,6 @@ def test_places_follow_the_transform_of_the_ct(panel, result, ct_node):
     (node, _) = slices()
     panel.ui.previousPlaceButton.click()
     assert center_of(node)[0] == pytest.approx(88.0)
-
-
-def test_shortcuts_step_through_the_places_within_the_panel_only(panel):
-    shortcuts = panel.parent.findChildren(QtGui.QShortcut)
-    keys = {shortcut.key().toString(QtGui.QKeySequence.PortableText) for shortcut in shortcuts}
-    assert keys == {"Alt+Right", "Alt+Left"}
-    assert {shortcut.context() for shortcut in shortcuts} == {QtCore.Qt.WidgetWithChildrenShortcut}
-
-
-def test_shortcut_goes_to_a_place(panel, result):
-    (node, _) = slices()
-    shortcut = next(s for s in panel.parent.findChildren(QtGui.QShortcut) if "Right" in s.key().toString())
-    shortcut.activated.emit()
-    assert center_of(node) == pytest.approx([-12.0, -14.0, 14.0])
 
 
 def test_foreign_segmentation_can_be_reviewed_too(panel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import slicer
 import vtk
 
 from KidneyParsingLib.mrml.clipping import ClipPlane
@@ -144,3 +145,34 @@ def test_unknown_axes_are_an_error_and_change_nothing(environment, a_node):
     with pytest.raises(KeyError, match="diagonal"):
         ClipPlane(environment.scene).enable(a_node, "diagonal")
     assert not a_node.GetDisplayNode().GetClipping()
+
+
+@pytest.fixture
+def selection(environment):
+    """Slicer's selection node, and the module Markups, which has each new markup drawn by the next click."""
+    logic = slicer.vtkSlicerMarkupsLogic()
+    logic.SetMRMLApplicationLogic(environment.application_logic)
+    logic.SetMRMLScene(environment.scene)
+    yield environment.scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    logic.SetMRMLScene(None)
+
+
+def test_the_next_click_in_a_view_draws_what_it_would_have_drawn(environment, a_node, selection):
+    points = environment.scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "mine")
+    assert selection.GetActivePlaceNodeID() == points.GetID()
+    plane = ClipPlane(environment.scene)
+    plane.enable(a_node, "axial")
+    assert selection.GetActivePlaceNodeID() == points.GetID()
+    plane.disable()
+    assert selection.GetActivePlaceNodeID() == points.GetID()
+    assert selection.GetActivePlaceNodeClassName() == "vtkMRMLMarkupsFiducialNode"
+
+
+def test_leaves_nothing_behind_that_came_with_saving_the_scene(environment, a_node, selection):
+    before = number_of_nodes(environment.scene)
+    plane = ClipPlane(environment.scene)
+    plane.enable(a_node, "axial")
+    environment.scene.GetFirstNodeByClass("vtkMRMLMarkupsPlaneNode").AddDefaultStorageNode()
+    assert number_of_nodes(environment.scene) == before + 4
+    plane.disable()
+    assert number_of_nodes(environment.scene) == before

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from KidneyParsingLib.anatomy import STRUCTURES
 from KidneyParsingLib.volumes.geometry import make_affine
-from KidneyParsingLib.volumes.overview import contrast_phase, scan_overview
+from KidneyParsingLib.volumes.overview import measure_contrast, scan_overview
 from KidneyParsingLib.volumes.reading import read_ct
 from KidneyParsingLib.volumes.volume import Volume
 
@@ -74,7 +74,16 @@ def test_a_small_tilt_is_no_warning(degrees):
     assert scan_overview(a_scan(a_body(), direction=turned(degrees))).warnings == ()
 
 
+def with_gap(first, last):
+    hu = a_body()
+    hu[first:last] = -1024
+    return hu
+
+
 CASES = {
+    "gap": (lambda: a_scan(with_gap(50, 51)), "between others are empty"),
+    "narrow": (lambda: a_scan(a_body((100, 160, 90))), "only 14 cm wide"),
+    "nothing": (lambda: a_scan(np.zeros((100, 160, 200), np.int16)), "are alike"),
     "thick": (lambda: a_scan(a_body((40, 160, 200)), (1.6, 1.6, 5.0)), "5.0 mm apart"),
     "few": (lambda: a_scan(a_body((20, 160, 200)), (1.6, 1.6, 7.0)), "only 20 slices"),
     "short": (lambda: a_scan(a_body((50, 160, 200))), "only 10 cm of the body"),
@@ -93,6 +102,12 @@ def test_warns_of(case):
     assert any(words in warning for warning in warnings)
     assert all(warning.endswith(".") for warning in warnings)
     assert len(warnings) <= 2
+
+
+def test_an_empty_rim_is_no_gap():
+    hu = a_body()
+    hu[:5] = hu[-5:] = -1024
+    assert scan_overview(a_scan(hu)).warnings == ()
 
 
 def test_a_table_with_foam_is_neither_a_cut_body_nor_lung():
@@ -144,26 +159,51 @@ def painted(artery, vein, cortex, medulla, urine, noise=15):
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_phase_of_made_numbers(phase):
-    assert contrast_phase(*painted(*PHASES[phase])) == phase
+    assert measure_contrast(*painted(*PHASES[phase])).phase == phase
+
+
+def test_tells_the_hu_that_it_was_told_by():
+    hu = measure_contrast(*painted(*PHASES["corticomedullary"])).hu
+    assert hu == {
+        "artery": pytest.approx(230, abs=2),
+        "vein": pytest.approx(160, abs=2),
+        "cortex": pytest.approx(210, abs=15),
+        "medulla": pytest.approx(70, abs=15),
+        "ureter": pytest.approx(5, abs=2),
+    }
+
+
+def test_hu_of_what_was_not_found_are_left_out():
+    hu, labels = painted(*PHASES["arterial"])
+    labels[np.isin(labels, [LABELS["vein"], LABELS["ureter"]])] = 0
+    assert set(measure_contrast(hu, labels).hu) == {"artery", "cortex", "medulla"}
+
+
+def test_values_that_are_no_numbers_are_passed_over():
+    hu, labels = painted(*PHASES["arterial"])
+    hu[:5] = np.nan
+    hu[labels == LABELS["ureter"]] = np.inf
+    contrast = measure_contrast(hu, labels)
+    assert contrast.phase == "arterial" and set(contrast.hu) == {"artery", "vein", "cortex", "medulla"}
 
 
 def test_phase_counts_both_sides_of_a_label_map():
     hu, labels = painted(*PHASES["portal / nephrographic"])
     labels[labels == LABELS["kidney"]] = 7
-    assert contrast_phase(hu, labels) == "portal / nephrographic"
+    assert measure_contrast(hu, labels).phase == "portal / nephrographic"
 
 
 def test_an_early_phase_without_a_vein():
     hu, labels = painted(*PHASES["no contrast"])
     labels[labels == LABELS["vein"]] = 0
-    assert contrast_phase(hu, labels) == "no contrast"
+    assert measure_contrast(hu, labels).phase == "no contrast"
 
 
 @pytest.mark.parametrize("missing", [("kidney",), ("artery", "vein"), ("kidney", "artery", "vein", "ureter")])
 def test_phase_is_unknown_where_structures_are_missing(missing):
     hu, labels = painted(*PHASES["arterial"])
     labels[np.isin(labels, [LABELS[name] for name in missing])] = 0
-    assert contrast_phase(hu, labels) == "unknown"
+    assert measure_contrast(hu, labels).phase == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -171,4 +211,4 @@ def test_phase_is_unknown_where_structures_are_missing(missing):
 )
 def test_phase_of_real_scans(shared_data, name, phase):
     reference = sitk.GetArrayFromImage(sitk.ReadImage(str(shared_data / "ct" / f"{name}_ref.nii.gz")))
-    assert contrast_phase(read_ct(shared_data / "ct" / f"{name}.nii.gz").array, reference) == phase
+    assert measure_contrast(read_ct(shared_data / "ct" / f"{name}.nii.gz").array, reference).phase == phase

@@ -7,6 +7,24 @@ from PySide6.QtCore import QProcessEnvironment, QSettings
 from PySide6.QtWidgets import QApplication
 
 
+class ModuleManager:
+    """`slicer.app.moduleManager()`: tells the panels when their module goes, an error in one of them is an error."""
+
+    def __init__(self) -> None:
+        self._slots: list = []
+
+    def connect(self, signal: str, slot) -> None:
+        self._slots.append((signal, slot))
+
+    def disconnect(self, signal: str, slot) -> None:
+        self._slots.remove((signal, slot))
+
+    def unload(self, name: str) -> None:
+        """Slicer quits."""
+        for _, slot in list(self._slots):
+            slot(name)
+
+
 class Application:
     """What the module asks of `slicer.app`; `layoutManager` is None, as with --no-main-window, unless one is given."""
 
@@ -15,6 +33,7 @@ class Application:
         self.testing = False
         self.manager = None
         self.connections: list[tuple] = []
+        self.modules = ModuleManager()
         self.environment = QProcessEnvironment.systemEnvironment()
 
     def testingEnabled(self) -> bool:
@@ -22,6 +41,9 @@ class Application:
 
     def layoutManager(self):
         return self.manager
+
+    def moduleManager(self) -> ModuleManager:
+        return self.modules
 
     def connect(self, signal: str, slot) -> None:
         self.connections.append((signal, slot))
@@ -43,3 +65,12 @@ def install(temporary_path: str, settings_path: str) -> None:
     # The logics must live as long as the scene.
     slicer.app.scene_environment = create_scene()
     slicer.mrmlScene = slicer.app.scene_environment.scene
+    slicer.app.markups_logic = _markups_logic(slicer.app.scene_environment)
+
+
+def _markups_logic(environment):
+    """Slicer's own logic of the module Markups: it gives new markups a display node and has clicks draw them."""
+    logic = slicer.vtkSlicerMarkupsLogic()
+    logic.SetMRMLApplicationLogic(environment.application_logic)
+    logic.SetMRMLScene(environment.scene)
+    return logic

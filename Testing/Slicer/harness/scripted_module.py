@@ -1,4 +1,4 @@
-"""`slicer.ScriptedLoadableModule`: the base classes of a scripted module, by their documentation."""
+"""`slicer.ScriptedLoadableModule`: the base classes of a scripted module, by Slicer's own file of that name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import unittest
 
 import slicer
+
+UNLOADED = "moduleAboutToBeUnloaded(QString)"
 
 
 class ScriptedLoadableModule:
@@ -16,14 +18,20 @@ class ScriptedLoadableModule:
 
 
 class ScriptedLoadableModuleWidget:
-    """Has the panel's widget as `parent` and its layout as `layout`; without a parent it makes one and sets up."""
+    """Has the panel's widget as `parent` and its layout as `layout`; without a parent it makes one and sets up.
+
+    `cleanup` is called when the application quits, for every panel ever made, also when its widget is gone.
+    """
 
     def __init__(self, parent=None) -> None:
+        super().__init__()
         self.moduleName = type(self).__name__.removesuffix("Widget")
         self.parent = parent or self._create_parent()
         self.layout = self.parent.layout()
         if parent is None:
             self.setup()
+            self.parent.show()
+        slicer.app.moduleManager().connect(UNLOADED, self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, name: str) -> str:
         return os.path.join(os.path.dirname(slicer.util.modulePath(self.moduleName)), "Resources", name)
@@ -37,11 +45,17 @@ class ScriptedLoadableModuleWidget:
     def onReload(self) -> None:
         slicer.util.reloadScriptedModule(self.moduleName)
 
+    def _onModuleAboutToBeUnloaded(self, name: str) -> None:
+        if name == self.moduleName:
+            self.cleanup()
+            slicer.app.moduleManager().disconnect(UNLOADED, self._onModuleAboutToBeUnloaded)
+
     def _create_parent(self):
         import qt
 
         parent = slicer.qMRMLWidget()
         parent.setLayout(qt.QVBoxLayout())
+        parent.setMRMLScene(slicer.mrmlScene)
         return parent
 
 
@@ -57,7 +71,8 @@ class ScriptedLoadableModuleLogic:
             node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
             node.UnRegister(None)
             node.SetSingletonTag(self.moduleName)
-            node.SetName(self.moduleName)
+            node.SetAttribute("ModuleName", self.moduleName)
+            node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
             node = slicer.mrmlScene.AddNode(node)
         return node
 

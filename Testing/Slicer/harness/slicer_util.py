@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -49,19 +48,23 @@ def child_widget_variables(widget: QWidget) -> SimpleNamespace:
 
 @contextmanager
 def try_with_error_display(message=None, show=True, waitCursor=False):
-    """`slicer.util.tryWithErrorDisplay`: an exception becomes a dialog, or only a log in testing mode."""
+    """`slicer.util.tryWithErrorDisplay`: an exception is shown, though not in testing mode, and raised again."""
     try:
         yield
     except Exception as error:
         if show and not slicer.app.testingEnabled():
             slicer.util.errorDisplay(f"{message}\n\n{error}" if message else str(error))
-        else:
-            traceback.print_exc()
+        raise
 
 
 def message_box(text, parent=None, **options):
     """`slicer.util.messageBox`: the button that was pressed; Ok without asking in testing mode."""
     return QMessageBox.Ok if slicer.app.testingEnabled() else dialogs.ask(text, QMessageBox.Yes)
+
+
+def confirm(text, windowTitle=None, parent=None, **options):
+    """`confirmOkCancelDisplay`, `confirmYesNoDisplay`: whether the user agrees; True without asking in testing mode."""
+    return slicer.app.testingEnabled() or dialogs.ask(text, True)
 
 
 def install() -> None:
@@ -72,8 +75,8 @@ def install() -> None:
     util.tryWithErrorDisplay = try_with_error_display
     util.messageBox = message_box
     util.errorDisplay = lambda text, *_, **__: dialogs.ask(text, None)
-    util.confirmOkCancelDisplay = lambda text, *_, **__: dialogs.ask(text, True)
-    util.confirmYesNoDisplay = lambda text, *_, **__: dialogs.ask(text, True)
+    util.confirmOkCancelDisplay = confirm
+    util.confirmYesNoDisplay = confirm
     util.showStatusMessage = lambda text, *_: calls.append(("showStatusMessage", text))
     util.openAddVolumeDialog = lambda: calls.append(("openAddVolumeDialog",))
     util.selectModule = lambda name: calls.append(("selectModule", name))

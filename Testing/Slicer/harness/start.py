@@ -27,7 +27,8 @@ def install() -> qt_module.QtWidgets.QApplication:
     _add_module("parameterNodeWrapper", parameterNodeWrapper=parameter_node.parameterNodeWrapper)
     names = [name for name in vars(scripted_module) if name.startswith("ScriptedLoadable")]
     _add_module("ScriptedLoadableModule", **{name: getattr(scripted_module, name) for name in names})
-    for widget_class in (widgets.qMRMLWidget, widgets.qMRMLSegmentEditorWidget):
+    own = (widgets.qMRMLWidget, widgets.qMRMLSegmentEditorWidget, widgets.qSlicerSegmentEditorEffectFactory)
+    for widget_class in own:
         setattr(slicer, widget_class.__name__, widget_class)
     slicer_util.install()
     slicer_util.MODULE_PATHS["KidneyParsing"] = str(MODULE_FOLDER / "KidneyParsing.py")

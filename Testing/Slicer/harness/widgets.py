@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shiboken6
 import slicer
 from PySide6.QtCore import Property, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QToolButton, QVBoxLayout, QWidget
@@ -24,7 +25,11 @@ class qMRMLWidget(QWidget):
 
 
 class qMRMLNodeComboBox(QComboBox):
-    """Lists the nodes of `nodeTypes` in the scene; chooses the first one by itself unless `noneEnabled`."""
+    """Lists the nodes of `nodeTypes` in the scene; chooses the first one by itself unless `noneEnabled`.
+
+    As in Slicer, `showChildNodeTypes` lists classes derived from these too, and after a scene was imported the list is
+    made anew, so that what was chosen is chosen no more.
+    """
 
     currentNodeChanged = Signal(object)
 
@@ -33,19 +38,21 @@ class qMRMLNodeComboBox(QComboBox):
         self._scene = None
         self._types: list[str] = []
         self._none = False
+        self._children = True
         self._shown = None
         self.currentIndexChanged.connect(self._tell)
 
     nodeTypes = Property("QStringList", lambda self: self._types, lambda self, types: self._set(types=list(types)))
     noneEnabled = Property(bool, lambda self: self._none, lambda self, none: self._set(none=none))
-    showChildNodeTypes = Property(bool, lambda self: False, lambda self, value: None)
+    showChildNodeTypes = Property(bool, lambda self: self._children, lambda self, shown: self._set(children=shown))
     addEnabled = Property(bool, lambda self: False, lambda self, value: None)
     removeEnabled = Property(bool, lambda self: False, lambda self, value: None)
 
     def setMRMLScene(self, scene) -> None:
         self._scene = scene
         for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent):
-            scene.AddObserver(event, lambda *_: self._fill())
+            scene.AddObserver(event, lambda *_: scene.IsImporting() or self._fill())
+        scene.AddObserver(scene.EndImportEvent, lambda *_: self._fill_anew())
         self._fill()
 
     def currentNode(self):
@@ -55,16 +62,24 @@ class qMRMLNodeComboBox(QComboBox):
         self._fill()
         self.setCurrentIndex(self.findData(node.GetID() if node else ""))
 
-    def _set(self, types=None, none=None) -> None:
+    def _set(self, types=None, none=None, children=None) -> None:
         self._types = self._types if types is None else types
         self._none = self._none if none is None else none
+        self._children = self._children if children is None else children
+        self._fill()
+
+    def _fill_anew(self) -> None:
+        self.blockSignals(True)
+        self.setCurrentIndex(-1)
+        self.blockSignals(False)
+        self._tell()
         self._fill()
 
     def _fill(self) -> None:
         entries = [("None", "")] if self._none else []
         for node_class in self._types if self._scene else ():
             for node in slicer.util.getNodesByClass(node_class, self._scene):
-                if not node.GetHideFromEditors():
+                if not node.GetHideFromEditors() and (self._children or node.GetClassName() == node_class):
                     entries.append((node.GetName(), node.GetID()))
         current = self.currentData()
         self.blockSignals(True)
@@ -118,8 +133,9 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
 
     It has those slots and Q_INVOKABLE methods of Slicer's header that the module uses, as PythonQt knows no others; a
     property whose setter is neither is set by `setProperty`. As in Slicer, the selection is stored in a
-    vtkMRMLSegmentEditorNode, which must be set before anything else, the first segment is selected by itself, and saved
-    states belong to the segmentation that is set.
+    vtkMRMLSegmentEditorNode, which must be set before anything else, the first segment is selected by itself, so is the
+    volume on whose grid the segmentation lies, saved states belong to the segmentation that is set, without one there
+    is no volume, and after a scene was imported nothing is set.
     """
 
     def __init__(self, parent=None) -> None:
@@ -131,8 +147,21 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self._label = QLabel(self)
         QVBoxLayout(self).addWidget(self._label)
 
+    def __getattribute__(self, name: str):
+        """PythonQt refuses every use of a widget that Qt has destroyed."""
+        if not shiboken6.isValid(self):
+            raise ValueError(f"Trying to get {name} of a destroyed qMRMLSegmentEditorWidget")
+        return super().__getattribute__(name)
+
+    def setMRMLScene(self, scene) -> None:
+        super().setMRMLScene(scene)
+        scene.AddObserver(scene.EndImportEvent, lambda *_: self.setSegmentationNode(None))
+
     def setMRMLSegmentEditorNode(self, node) -> None:
         self._node = node
+
+    def updateEffectList(self) -> None:
+        self.calls.append("updateEffectList")
 
     def mrmlSegmentEditorNode(self):
         return self._node
@@ -148,17 +177,22 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         return self._effects
 
     def setSegmentationNode(self, node) -> None:
+        if self._node is None and node is None:
+            return
         self._node.SetAndObserveSegmentationNode(node)
         self._history.SetSegmentation(node.GetSegmentation() if node else None)
         ids = node.GetSegmentation().GetSegmentIDs() if node else ()
         if self._node.GetSelectedSegmentID() not in ids:
             self._node.SetSelectedSegmentID(ids[0] if ids else "")
+        if node:
+            self.setSourceVolumeNode(node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()))
 
     def segmentationNodeID(self) -> str:
         return self._node.GetSegmentationNode().GetID() if self._node.GetSegmentationNode() else ""
 
     def setSourceVolumeNode(self, node) -> None:
-        self._node.SetAndObserveSourceVolumeNode(node)
+        if self._node.GetSegmentationNode():
+            self._node.SetAndObserveSourceVolumeNode(node)
 
     def sourceVolumeNodeID(self) -> str:
         return self._node.GetSourceVolumeNode().GetID() if self._node.GetSourceVolumeNode() else ""
@@ -197,6 +231,30 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
 
     def setAutoShowSourceVolumeNode(self, shown: bool) -> None:
         self.calls.append(f"auto show {shown}")
+
+
+class qSlicerSegmentEditorEffectFactory:
+    """Knows the effects of all modules, and says when one comes; `instance()` is the only one."""
+
+    _instance = None
+
+    def __init__(self) -> None:
+        self._slots: list = []
+
+    @classmethod
+    def instance(cls) -> qSlicerSegmentEditorEffectFactory:
+        cls._instance = cls._instance or cls()
+        return cls._instance
+
+    def connect(self, signal: str, slot) -> None:
+        self._slots.append((signal, slot))
+
+    def disconnect(self, signal: str, slot) -> None:
+        self._slots.remove((signal, slot))
+
+    def registerEffect(self) -> None:
+        for _, slot in list(self._slots):
+            slot()
 
 
 LOADABLE = (qMRMLWidget, qMRMLNodeComboBox, ctkCollapsibleButton)
