@@ -53,7 +53,7 @@ class KidneyParsing(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("Kidney Parsing")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        self.parent.dependencies = ["Segmentations"]
+        self.parent.dependencies = ["Segmentations", "Markups"]
         self.parent.contributors = ["KidneyParsing contributors"]
         self.parent.helpText = helpText()
         self.parent.acknowledgementText = acknowledgementText()

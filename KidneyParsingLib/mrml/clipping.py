@@ -94,9 +94,14 @@ class ClipPlane:
         return clipNode
 
     def _newPlane(self) -> slicer.vtkMRMLMarkupsPlaneNode:
-        with _placingKept(self._scene):
-            plane = self._scene.AddNewNodeByClass("vtkMRMLMarkupsPlaneNode", "KidneyParsing clip plane")
+        plane = self._scene.CreateNodeByClass("vtkMRMLMarkupsPlaneNode")
+        # The scene's call counts a reference that Python does not know of.
+        plane.UnRegister(None)
+        plane.SetName("KidneyParsing clip plane")
+        # Before it is in the scene: the subject hierarchy looks at it only then.
         plane.SetHideFromEditors(True)
+        with _placingKept(self._scene):
+            self._scene.AddNode(plane)
         plane.CreateDefaultDisplayNodes()
         plane.SetDisplayVisibility(False)
         plane.SetLocked(True)

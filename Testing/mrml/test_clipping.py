@@ -176,3 +176,16 @@ def test_leaves_nothing_behind_that_came_with_saving_the_scene(environment, a_no
     assert number_of_nodes(environment.scene) == before + 4
     plane.disable()
     assert number_of_nodes(environment.scene) == before
+
+
+def test_its_plane_is_hidden_from_lists_and_trees_from_the_start(environment, a_node):
+    scene = environment.scene
+    hidden = []
+
+    def heard(*_):
+        plane = scene.GetFirstNodeByClass("vtkMRMLMarkupsPlaneNode")
+        hidden.append(plane is None or plane.GetHideFromEditors())
+
+    scene.AddObserver(scene.NodeAddedEvent, heard)
+    ClipPlane(scene).enable(a_node, "axial")
+    assert hidden and all(hidden)
