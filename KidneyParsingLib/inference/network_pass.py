@@ -78,11 +78,15 @@ class Predictor:
         self, hu: np.ndarray, plan: PassPlan = PassPlan(), tick: Tick = no_tick
     ) -> Iterator[tuple[slice, np.ndarray]]:
         """The same slab by slab: slices of z, and their maps."""
-        if not plan.windows and hu.size <= self._most:
+        if not plan.windows and self.goes_in_one_pass(hu.size):
             yield slice(0, len(hu)), self._safely(hu, plan, tick)
             return
         size = fitting_window(self.config.patch, self._most, self.config.stride)
         yield from self._blended(hu, size, plan, tick)
+
+    def goes_in_one_pass(self, voxels: int) -> bool:
+        """Whether so many voxels of the network's grid are parsed in one pass, unless windows are asked for."""
+        return voxels <= self._most
 
     def release(self) -> None:
         """Gives back the memory that is kept for the next pass."""

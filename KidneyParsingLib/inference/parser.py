@@ -87,7 +87,7 @@ class KidneyParser:
     def _regions(self, volume: Volume, location: Location) -> Regions:
         if self.options.region == WHOLE:
             return whole_scan(volume)
-        located = around_located(location, volume, "ureter" in self.config.classes)
+        located = around_located(location, volume, "ureter" in self.config.classes, quality_of(self.options).wide)
         if self.system.finder != LOCATOR:
             finder = self.networks[self.system.finder]
             return around_found(finder, self.system.gated, self.config, located, volume)

@@ -19,6 +19,9 @@ from .search import Regions
 from .speeds import expected_seconds, note_seconds
 
 
+Window = tuple[slice, ...]
+
+
 @dataclass(frozen=True)
 class ParsedMaps:
     """Mean probability maps (outputs, z, y, x) on `grid`, where (z, y, x) there are any (`seen`), and, of networks that
@@ -34,13 +37,18 @@ class ParsedMaps:
 class Task:
     """One region on the common grid; with `only_new` it fills only what no region before it has seen."""
 
-    window: tuple[slice, ...]
+    window: Window
     only_new: bool = False
 
     @property
     def voxels(self) -> int:
         """Voxels of the window."""
-        return int(np.prod([w.stop - w.start for w in self.window]))
+        return voxels_of(self.window)
+
+
+def voxels_of(window: Window) -> int:
+    """Voxels of a window."""
+    return int(np.prod([w.stop - w.start for w in window]))
 
 
 class Passes:
@@ -53,7 +61,7 @@ class Passes:
         self.volume = volume
         self.plan = replace(plan, windows=True) if regions.whole else plan
         self.grid = _common_grid(regions, volume, self._config)
-        self.tasks = [Task(self._window(box)) for box in regions.boxes]
+        self.tasks = [Task(window) for window in self._joined([self._window(box) for box in regions.boxes], regions)]
         if with_columns:
             self.tasks += [Task(self._window(box), only_new=True) for box in regions.columns]
 
@@ -61,8 +69,18 @@ class Passes:
     def _config(self) -> NetworkConfig:
         return self.members[0].config
 
-    def _window(self, box: Box) -> tuple[slice, ...]:
+    def _window(self, box: Box) -> Window:
         return self.grid.window(box, self._config.stride)
+
+    def _joined(self, windows: list[Window], regions: Regions) -> list[Window]:
+        """The windows, or one around them all where that is no larger than they together and goes in one pass: it then
+        shows the network both kidneys and all that lies between."""
+        around = tuple(
+            slice(min(w.start for w in axis), max(w.stop for w in axis)) for axis in zip(*windows, strict=True)
+        )
+        voxels = voxels_of(around)
+        fits = not self.plan.windows and all(member.goes_in_one_pass(voxels) for member in self.members)
+        return [around] if regions.may_join and fits and voxels <= sum(map(voxels_of, windows)) else windows
 
     def expected_seconds(self) -> list[float]:
         """How long each region is expected to take."""

@@ -13,7 +13,7 @@ from .systems import System
 @dataclass(frozen=True)
 class Quality:
     """`half`: half precision where the processor computes in it. `columns`: also the ureters' column below the kidneys'
-    boxes. `second_look`: the mean with a second view, as with `Options.tta`.
+    boxes. `wide`: more room around the kidneys. `second_look`: the mean with a second view, as with `Options.tta`.
 
     No quality asks for windows: a region in one pass scores as well as overlapping windows of the training patch do
     (docs/performance.md).
@@ -21,11 +21,12 @@ class Quality:
 
     half: bool = False
     columns: bool = True
+    wide: bool = True
     second_look: bool = False
 
 
 _QUALITIES = {
-    "fast": Quality(half=True, columns=False),
+    "fast": Quality(half=True, columns=False, wide=False),
     "default": Quality(),
     "best": Quality(second_look=True),
 }

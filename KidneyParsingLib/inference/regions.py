@@ -13,6 +13,9 @@ from .locate import LocatedKidney, Midline
 
 # Around a kidney's box, mm. The great vessels are reached by going past the midline, the ureter by going down.
 _MARGIN_MM = 24.0
+# Where time allows, more before, behind and above: there kidneys with large lesions end beyond the locator's box, and
+# there the great vessels come from (docs/experiments.md, 11).
+_WIDE_MARGIN_MM = 36.0
 _BELOW_MM = 40.0
 _PAST_MIDLINE_MM = 30.0
 # Below the kidneys, the column in which ureters run down to the bladder, mm: across, before and behind the kidneys'
@@ -30,9 +33,10 @@ _MULTIPLE = 16
 _MIN_KIDNEY_ML = 5.0
 
 
-def roi_box(kidney: LocatedKidney, midline: Midline) -> Box:
+def roi_box(kidney: LocatedKidney, midline: Midline, wide: bool = False) -> Box:
     """The box in which one kidney with its vessels and upper ureter is parsed."""
-    box = kidney.box.grown((_MARGIN_MM,) * 2 + (_BELOW_MM,), (_MARGIN_MM,) * 3)
+    margin = _WIDE_MARGIN_MM if wide else _MARGIN_MM
+    box = kidney.box.grown((_MARGIN_MM, margin, _BELOW_MM), (_MARGIN_MM, margin, margin))
     middle = float(midline.at((box.low[2] + box.high[2]) / 2))
     low, high = box.low.copy(), box.high.copy()
     if kidney.side == LEFT:

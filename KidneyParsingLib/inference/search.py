@@ -23,13 +23,14 @@ _ROUGH_FAILED = "The model's own search found no kidney; the locator's kidneys w
 class Regions:
     """What is parsed: `boxes`; `columns` only where no box has looked; both lie within the scan. `gate` is a finder's
     mask (z, y, x; float32) with its grid, by which maps are multiplied. `notes` are for the user. `whole`: the whole
-    scan is."""
+    scan is. `may_join`: the boxes may be parsed as one where that is no more work."""
 
     boxes: list[Box]
     columns: list[Box]
     gate: tuple[np.ndarray, Grid] | None = None
     notes: tuple[str, ...] = ()
     whole: bool = False
+    may_join: bool = False
 
 
 def locate(locator: Predictor, volume: Volume, tick: Tick) -> Location:
@@ -44,11 +45,13 @@ def whole_scan(volume: Volume, notes: tuple[str, ...] = ()) -> Regions:
     return Regions([bounds(volume)], [], notes=notes, whole=True)
 
 
-def around_located(location: Location, volume: Volume, with_ureters: bool) -> Regions:
-    """Around each located kidney and, for networks of ureters, the column below them."""
+def around_located(location: Location, volume: Volume, with_ureters: bool, wide: bool = False) -> Regions:
+    """Around each located kidney, with `wide` margins or narrow ones, and, for networks of ureters, the column below
+    them."""
     kidneys = location.kidneys
     column = [ureter_box(kidneys, location.midline)] if kidneys and with_ureters else []
-    return Regions(inside([roi_box(kidney, location.midline) for kidney in kidneys], volume), inside(column, volume))
+    boxes = [roi_box(kidney, location.midline, wide) for kidney in kidneys]
+    return Regions(inside(boxes, volume), inside(column, volume), may_join=True)
 
 
 def around_found(finder: Predictor, gated: bool, fine: NetworkConfig, located: Regions, volume: Volume) -> Regions:

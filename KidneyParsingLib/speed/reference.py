@@ -21,7 +21,7 @@ from ..inference.backends.backend import Tick, no_tick
 from ..inference.grid import AIR_HU
 from ..inference.maps import scores_of
 from ..inference.network_input import network_grid, network_input
-from ..inference.network_pass import Predictor
+from ..inference.network_pass import Predictor, most_voxels
 from ..inference.options import Options
 from ..inference.parser import KidneyParser
 from ..inference.upsampling import labels_on_volume
@@ -66,6 +66,10 @@ class ExactNetwork:
 
     def release(self) -> None:
         """The last maps are kept."""
+
+    def goes_in_one_pass(self, voxels: int) -> bool:
+        """As that of `Predictor`, so that regions are the same."""
+        return voxels <= most_voxels(self.config, self.backend.device)
 
     def slabs(self, hu: np.ndarray, *_: Any, **__: Any) -> Iterator[tuple[slice, np.ndarray]]:
         """`maps` as a single slab."""

@@ -24,7 +24,7 @@ class Stub:
     backend = SimpleNamespace(name="stub", device="cpu")
 
     def __init__(self, network_config: NetworkConfig, answer: Answer) -> None:
-        self.config, self.answer, self.views = network_config, answer, set()
+        self.config, self.answer, self.views, self.most = network_config, answer, set(), None
 
     def maps(self, hu: np.ndarray, plan: PassPlan = PassPlan(), tick: Tick = no_tick) -> np.ndarray:
         self.views.add(plan.views)
@@ -32,6 +32,9 @@ class Stub:
         return self.answer(hu).astype(np.float32)
 
     def release(self) -> None: ...
+
+    def goes_in_one_pass(self, voxels: int) -> bool:
+        return self.most is None or voxels <= self.most
 
     def slabs(self, hu: np.ndarray, plan: PassPlan, tick: Tick) -> Iterator[tuple[slice, np.ndarray]]:
         yield slice(0, len(hu)), self.maps(hu, plan, tick)

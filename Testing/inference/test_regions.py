@@ -38,6 +38,13 @@ def test_the_ureters_column_hangs_on_the_kidneys_boxes_and_reaches_the_pelvis() 
     assert column.low[1] < 35 < column.high[1]
 
 
+def test_wide_regions_reach_further_before_behind_and_above() -> None:
+    located = kidney(LEFT, 300.0)
+    narrow, wide = (roi_box(located, MIDLINE, wide) for wide in (False, True))
+    assert narrow.low.tolist() == [-25, -14, 260] and narrow.high.tolist() == [94, 84, 434]
+    assert wide.low.tolist() == [-25, -26, 260] and wide.high.tolist() == [94, 96, 446]
+
+
 def a_scan(**organs: tuple[slice, slice, slice]) -> np.ndarray:
     scores = np.full((len(LOCATOR_CLASSES), *GRID.size), -5.0, np.float32)
     scores[0] = 0
