@@ -172,16 +172,18 @@ def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:
     kept = labels.copy()
     organ = np.isin(labels, ORGAN)
     kept[organ & ~_largest(organ, MIN_KIDNEY_ML / voxel_ml)] = 0
-    parts = cc3d.connected_components(kept, connectivity=26)
-    voxels = np.bincount(parts.ravel())
+    found = np.flatnonzero(kept)  # most voxels are nothing
+    part = cc3d.connected_components(kept, connectivity=26).ravel()[found]
+    voxels = np.bincount(part)
     of_part = np.zeros(len(voxels), np.uint8)
-    of_part[parts.ravel()] = kept.ravel()
+    of_part[part] = kept.ravel()[found]
     for name, ml in MIN_ML.items():
         label = structure(name).label
         specks = (of_part == label) & (voxels < ml / voxel_ml)
         # A speck of lesion inside a kidney is kidney; any other speck is nothing.
         of_part[specks] = _KIDNEY if label in _LESIONS else 0
-    return of_part[parts]
+    kept.ravel()[found] = of_part[part]
+    return kept
 
 
 def without_unlikely_kidneys(labels: np.ndarray, hu: np.ndarray, voxel_ml: float) -> np.ndarray:
@@ -196,12 +198,14 @@ def without_unlikely_kidneys(labels: np.ndarray, hu: np.ndarray, voxel_ml: float
 
 def _largest(mask: np.ndarray, min_voxels: float, most: int | None = None) -> np.ndarray:
     """The components (26-neighbourhood) of at least `min_voxels`, at most the `most` largest."""
-    parts, count = cc3d.connected_components(mask, connectivity=26, return_N=True)
-    if count == 0:
+    found = np.flatnonzero(mask)
+    if not len(found):
         return mask
-    voxels = np.bincount(parts.ravel())
-    voxels[0] = 0
+    part = cc3d.connected_components(mask, connectivity=26).ravel()[found]
+    voxels = np.bincount(part)
     order = np.argsort(voxels)[::-1][:most]
     chosen = np.zeros(len(voxels), bool)
     chosen[order] = voxels[order] >= max(min_voxels, 1)
-    return chosen[parts]
+    largest = np.zeros(mask.shape, bool)
+    largest.ravel()[found] = chosen[part]
+    return largest

@@ -55,11 +55,18 @@ def _paint_sides(
 def right_side(shape: tuple[int, ...], affine: np.ndarray, midline: Midline) -> np.ndarray:
     """Mask (z, y, x) of a volume's voxels on the patient's right of the midline."""
     _, j, i = np.ogrid[tuple(slice(n) for n in shape)]
-    x, z = (affine[row, 0] * i + affine[row, 1] * j + affine[row, 3] for row in (0, 2))
+    x, z = (_in_plane(affine[row], i, j) for row in (0, 2))
     right = np.empty(shape, bool)
     for index in range(shape[0]):  # a plane at a time, for memory
         right[index] = (x + affine[0, 2] * index < midline.at(z + affine[2, 2] * index))[0]
     return right
+
+
+def _in_plane(row: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """A coordinate in the first plane, given its row of the affine; along axes on which it does not depend only one
+    voxel wide."""
+    terms = (step * axis for step, axis in ((row[0], i), (row[1], j)) if step)
+    return sum(terms, np.full((1, 1, 1), row[3]))
 
 
 def _paint_each(values: np.ndarray, mask: np.ndarray, entry: Structure) -> list[Segment]:
