@@ -137,7 +137,7 @@ def _heaviest(parts: np.ndarray, kidney: np.ndarray, side: np.ndarray) -> list[t
 
 
 def _within(mask: np.ndarray, mm: float, grid: Grid, asked: np.ndarray | None = None) -> np.ndarray:
-    """Where (z, y, x) a voxel of a mask is no further than `mm`; looked at around the voxels that are `asked` about only
+    """Where (z, y, x) a voxel of a mask is no further than `mm`; looked at only around the voxels `asked` about
     (None: those of the mask)."""
     near = np.zeros_like(mask)
     about = mask if asked is None else asked

@@ -29,6 +29,11 @@ class Box:
         """Its centre (x, y, z), LPS mm."""
         return (self.low + self.high) / 2
 
+    def voxels(self, spacing: tuple[float, ...], multiple: int = 1) -> int:
+        """How many voxels of `spacing` mm (z, y, x) cover it, along each axis a `multiple`."""
+        steps = np.asarray(spacing[::-1]) * multiple
+        return int(np.prod(np.ceil((self.high - self.low) / steps) * multiple))
+
     def grown(self, low: tuple[float, ...], high: tuple[float, ...]) -> Box:
         """The box moved out by `low` mm at its low sides and `high` mm at its high sides (x, y, z)."""
         return Box(self.low - low, self.high + high)

@@ -19,6 +19,7 @@ from .growing import finished
 from .locate import Location, Midline
 from .maps import label_of_class, scores_of, winners
 from .models import load
+from .network_input import network_spacing
 from .network_pass import no_log
 from .options import WHOLE, Options
 from .passes import ParsedMaps, Passes
@@ -87,7 +88,7 @@ class KidneyParser:
     def _regions(self, volume: Volume, location: Location) -> Regions:
         if self.options.region == WHOLE:
             return whole_scan(volume)
-        located = around_located(location, volume, "ureter" in self.config.classes, quality_of(self.options).wide)
+        located = self._around_located(volume, location)
         if self.system.finder != LOCATOR:
             finder = self.networks[self.system.finder]
             return around_found(finder, self.system.gated, self.config, located, volume)
@@ -95,6 +96,17 @@ class KidneyParser:
             self._log(f"The whole scan is parsed, as {location.doubt}.")
             return whole_scan(volume, (f"The whole scan was searched, as {location.doubt}.",))
         return located
+
+    def _around_located(self, volume: Volume, location: Location) -> Regions:
+        """The located kidneys' boxes: with wide margins where they then still go in one pass."""
+        with_ureters = "ureter" in self.config.classes
+        if quality_of(self.options).wide:
+            regions = around_located(location, volume, with_ureters, wide=True)
+            spacing = network_spacing(volume, self.config)
+            voxels = max((box.voxels(spacing, self.config.stride) for box in regions.boxes), default=0)
+            if all(member.goes_in_one_pass(voxels) for member in self.members):
+                return regions
+        return around_located(location, volume, with_ureters)
 
     def _wants_columns(self) -> bool:
         """Whether anything is asked for that goes on below the kidneys' boxes, and is to be looked for there."""

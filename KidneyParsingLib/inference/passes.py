@@ -18,7 +18,6 @@ from .network_pass import PassPlan, Predictor
 from .search import Regions
 from .speeds import expected_seconds, note_seconds
 
-
 Window = tuple[slice, ...]
 
 

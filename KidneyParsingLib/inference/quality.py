@@ -13,7 +13,8 @@ from .systems import System
 @dataclass(frozen=True)
 class Quality:
     """`half`: half precision where the processor computes in it. `columns`: also the ureters' column below the kidneys'
-    boxes. `wide`: more room around the kidneys. `second_look`: the mean with a second view, as with `Options.tta`.
+    boxes. `wide`: more room around the kidneys where they still go in one pass. `second_look`: the mean with a second
+    view, as with `Options.tta`.
 
     No quality asks for windows: a region in one pass scores as well as overlapping windows of the training patch do
     (docs/performance.md).

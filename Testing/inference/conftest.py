@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,10 +59,10 @@ def a_patient() -> Volume:
 def parsed(a_patient: Volume, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LabelMap]:
     """Parses the patient with a system of stubs."""
 
-    def run(system: System, stubs: dict[str, Stub], tta: bool = False, progress: Progress = silent) -> LabelMap:
+    def run(system: System, stubs: dict[str, Stub], progress: Progress = silent, **wanted: Any) -> LabelMap:
         everyone = {LOCATOR: Stub(config("locator"), locator_maps), **stubs}
         monkeypatch.setattr("KidneyParsingLib.inference.parser.load", lambda name, *how: everyone[name])
         monkeypatch.setattr("KidneyParsingLib.inference.parser.find_model", lambda name: SimpleNamespace(system=system))
-        return KidneyParser(Options(model="stub", device="cpu", tta=tta)).parse(a_patient, progress)
+        return KidneyParser(Options(model="stub", device="cpu", **wanted)).parse(a_patient, progress)
 
     return run

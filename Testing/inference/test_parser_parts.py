@@ -9,7 +9,8 @@ import pytest
 from stub_networks import BA_NET, BRIGHT, DIM, ROUGH, TU_NET, TUMOR, Stub, kidney_with, near, system, whole_and_tumor
 
 from KidneyParsingLib.errors import InputError
-from KidneyParsingLib.inference.network_pass import ALL_AXES, LEFT_RIGHT, PLAIN
+from KidneyParsingLib.inference.backends.backend import Tick, no_tick
+from KidneyParsingLib.inference.network_pass import ALL_AXES, LEFT_RIGHT, PLAIN, PassPlan
 from KidneyParsingLib.volumes.volume import LabelMap, Volume
 
 
@@ -86,7 +87,7 @@ def test_mirror_images_are_averaged_when_asked_for_or_when_the_system_always_doe
     parsed: Callable, how: dict, tta: bool, mirrors: tuple
 ) -> None:
     stub = Stub(TU_NET, whole_and_tumor(0.9, 0.9))
-    parsed(system("a", **how), {"a": stub}, tta)
+    parsed(system("a", **how), {"a": stub}, tta=tta)
     assert stub.views == {mirrors}
 
 
@@ -96,3 +97,24 @@ def test_what_tells_artery_from_vein_is_never_shown_a_mirror_image(parsed: Calla
     parsed(system("a"), {"a": stub}, tta=True)
     (views,) = stub.views
     assert len(views) == 2 and not any(view.mirrored for view in views) and views[1].shift
+
+
+class Sized(Stub):
+    """Notes how many voxels it is shown at a time."""
+
+    def __init__(self, most: int | None) -> None:
+        super().__init__(BA_NET, kidney_with(0.9))
+        self.most, self.sizes = most, []
+
+    def maps(self, hu: np.ndarray, plan: PassPlan = PassPlan(), tick: Tick = no_tick) -> np.ndarray:
+        self.sizes.append(hu.size)
+        return super().maps(hu, plan, tick)
+
+
+def test_regions_are_wide_where_they_fit_and_narrow_where_not_or_when_it_has_to_be_fast(parsed: Callable) -> None:
+    roomy, fast = Sized(None), Sized(None)
+    parsed(system("a"), {"a": roomy})
+    parsed(system("a"), {"a": fast}, quality="fast")
+    tight = Sized(max(roomy.sizes) - 1)
+    parsed(system("a"), {"a": tight})
+    assert max(fast.sizes) < max(roomy.sizes) and max(tight.sizes) < max(roomy.sizes)
