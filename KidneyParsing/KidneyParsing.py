@@ -21,7 +21,7 @@ from KidneyParsingModuleLib.RunChoices import ChoiceStore, RunChoices
 from KidneyParsingModuleLib.RunListener import RunListener
 from KidneyParsingModuleLib.RunPanel import RunPanel
 from KidneyParsingModuleLib.SampleData import loadSampleCTA, registerSampleData
-from KidneyParsingModuleLib.ScanPanel import ScanPanel
+from KidneyParsingModuleLib.ScanPanel import ScanPanel, volumeNodes
 from KidneyParsingModuleLib.SegmentationRunner import SegmentationRunner
 from KidneyParsingModuleLib.Shortcuts import KEYS, installShortcuts, nameKey
 from KidneyParsingModuleLib.TestScenes import RunRecorder, importMadeResult, madeVolumeNode
@@ -180,6 +180,7 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self) -> None:
         """Connect the panel to the scene's parameters when the user opens the module."""
         self.initializeParameterNode()
+        self._scan.enter()
         self._correct.enter()
         self._choices.askForGraphics()
 
@@ -208,7 +209,7 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Connect to the scene's parameters and choose the first volume if none is chosen."""
         self.setParameterNode(self.logic.getParameterNode())
         if not self._parameterNode.inputVolume:
-            firstVolumeNode = _firstVolumeNode()
+            firstVolumeNode = next(iter(volumeNodes()), None)
             if firstVolumeNode:
                 self._parameterNode.inputVolume = firstVolumeNode
 
@@ -249,7 +250,7 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._choices = ChoicesPanel(self.ui, list_models(), self._onChoices)
         self._review = ReviewPanel(self.ui, scene, self._onSegmentSelected)
         self._places = PlacesPanel(self.ui, scene)
-        self._correct = CorrectPanel(self.ui, scene, self._review.refresh)
+        self._correct = CorrectPanel(self.ui, scene, self._review.select)
         self._export = ExportPanel(self.ui, scene)
         self._shortcuts = installShortcuts(self.ui, uiWidget)
         self._run = RunPanel(self.ui, self._updateApply, self._onBeforeReplace, self._onNewSegmentation)
@@ -331,12 +332,6 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         nameKey(button, KEYS["applyButton"])
         button.setEnabled(running or bool(self._parameterNode and self._parameterNode.inputVolume))
         self._choices.setEnabled(not running)
-
-
-def _firstVolumeNode() -> vtkMRMLScalarVolumeNode | None:
-    """The scene's first volume that the selector lists: no label map, which is a volume too."""
-    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return next((node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode"), None)
 
 
 def _nextObserverTag(parameterNode: KidneyParsingParameterNode) -> int:

@@ -13,6 +13,7 @@ from KidneyParsingLib.inference.options import QUALITIES
 
 from .Graphics import GraphicsQuery
 from .HardwareNotes import GraphicsCard, freeMemoryGB, notesFor, totalMemoryGB
+from .Labels import showText
 from .RunChoices import DEVICES, GPU, RunChoices
 from .Texts import cardText, deviceText, modelName, modelScores, modelText, processorText, qualityText, structureText
 
@@ -34,6 +35,7 @@ class ChoicesPanel:
         self._fill(ui.modelComboBox, [(modelName(model), model.name) for model in models], "model")
         self._fill(ui.qualityComboBox, [(qualityText(name), name) for name in QUALITIES], "quality")
         self._fill(ui.deviceComboBox, [(deviceText(name), name) for name in DEVICES], "device")
+        showText(ui.deviceNoteLabel, "")
         self._graphics = GraphicsQuery(self._showGraphics)
 
     @property
@@ -121,4 +123,4 @@ class ChoicesPanel:
         combo = self._ui.deviceComboBox
         if card:
             combo.setItemText(combo.findData(GPU), cardText(card))
-        self._ui.deviceNoteLabel.setText("\n".join(notesFor(card)))
+        showText(self._ui.deviceNoteLabel, "\n".join(notesFor(card)))

@@ -1,4 +1,4 @@
-"""The panel's corrections: a Segment Editor with what helps here, and what the user thinks of each structure."""
+"""The panel's corrections: a Segment Editor with what helps here."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import slicer
+import vtk
 from slicer.i18n import tr as _
-
-from .Texts import statusText
 
 EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Smoothing")
 UNDO_STATES = 10
@@ -18,28 +17,33 @@ EFFECT_SIGNAL = "effectRegistered(QString)"
 
 
 class CorrectPanel:
-    """Embeds qMRMLSegmentEditorWidget as Slicer's module Segment Editor does; every edit can be undone there."""
+    """Embeds qMRMLSegmentEditorWidget as Slicer's module Segment Editor does; every edit can be undone there.
 
-    def __init__(self, ui: Any, scene: slicer.vtkMRMLScene, onStatusChanged: Callable[[], None]) -> None:
+    `onSelected` is called with the id of the segment that is edited, empty if none is, whenever that may have changed.
+    """
+
+    def __init__(self, ui: Any, scene: slicer.vtkMRMLScene, onSelected: Callable[[str], None]) -> None:
         self._ui = ui
         self._scene = scene
-        self._onStatusChanged = onStatusChanged
-        self._nodeID = ""
+        self._onSelected = onSelected
+        self._watched: slicer.vtkMRMLSegmentEditorNode | None = None
+        self._watchTag = 0
         self._editor = self._createEditor()
         # If this is the first module that Slicer opens, some effects come only after it.
         self._effects = slicer.qSlicerSegmentEditorEffectFactory.instance()
         self._effects.connect(EFFECT_SIGNAL, self._onEffectRegistered)
-        ui.acceptButton.clicked.connect(self.onAccept)
-        ui.needsWorkButton.clicked.connect(self.onNeedsWork)
 
     def enter(self) -> None:
-        """Make the editor ready when the user opens the module."""
+        """Make the editor and its keys ready when the user opens the module."""
         self._selectEditorNode()
         self._editor.updateWidgetFromMRML()
+        # Keys of a widget work while it is on screen: not while the section is closed, nor without a main window.
+        self._editor.installKeyboardShortcuts(self._ui.editorWidget)
 
     def exit(self) -> None:
-        """Let go of the views while another module is open."""
+        """Let go of views and keys while another module is open."""
         if self._editor:
+            self._editor.uninstallKeyboardShortcuts()
             self._editor.setActiveEffect(None)
             self._editor.removeViewObservations()
 
@@ -48,6 +52,7 @@ class CorrectPanel:
         if self._editor is None:
             return
         self.exit()
+        self._watch(None)
         self._editor.setSegmentationNode(None)
         # After a reload the old editor is hidden, not gone: it must not paint along with the new one.
         self._editor.setMRMLSegmentEditorNode(None)
@@ -56,7 +61,6 @@ class CorrectPanel:
 
     def forgetScene(self) -> None:
         """Let go of everything of a scene that closes."""
-        self._nodeID = ""
         self._editor.setSegmentationNode(None)
         self._editor.removeViewObservations()
 
@@ -65,24 +69,21 @@ class CorrectPanel:
     ) -> None:
         """Edit this segmentation over that CT."""
         self._selectEditorNode()
-        self._nodeID = node.GetID() if node else ""
         # Setting what is set already would end the effect that the user works with.
-        if (self._editor.segmentationNodeID() or "") != self._nodeID:
+        if (self._editor.segmentationNodeID() or "") != (node.GetID() if node else ""):
             self._editor.setSegmentationNode(node)
         if (self._editor.sourceVolumeNodeID() or "") != (volumeNode.GetID() if volumeNode else ""):
             self._editor.setSourceVolumeNode(volumeNode)
-        for button in (self._ui.acceptButton, self._ui.needsWorkButton):
-            button.setEnabled(node is not None)
         self._ui.correctLabel.setText("" if node else _("There is nothing to correct yet."))
+        self._tellSelected()
 
     def select(self, segmentID: str) -> None:
-        """Choose a segment to edit or mark."""
+        """Choose a segment to edit."""
         self._editor.setCurrentSegmentID(segmentID)
 
     def saveForUndo(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         """Keep the segments of a node as they are now; Undo in the editor brings them back."""
         self._selectEditorNode()
-        self._nodeID = node.GetID()
         self._editor.setActiveEffect(None)
         self._editor.setSegmentationNode(node)
         self._editor.saveStateForUndo()
@@ -91,33 +92,8 @@ class CorrectPanel:
         """Take the last edit back, as the editor's own button does."""
         self._editor.undo()
 
-    def onAccept(self, checked: bool = False) -> None:
-        """Mark the chosen structure as right, or take that back."""
-        from KidneyParsingLib.mrml.review_views import ACCEPTED
-
-        self._mark(ACCEPTED)
-
-    def onNeedsWork(self, checked: bool = False) -> None:
-        """Mark the chosen structure for more work, or take that back."""
-        from KidneyParsingLib.mrml.review_views import NEEDS_WORK
-
-        self._mark(NEEDS_WORK)
-
-    def _mark(self, status: str) -> None:
-        from KidneyParsingLib.mrml.review_views import setStatus, statusOf
-
-        node = self._scene.GetNodeByID(self._nodeID) if self._nodeID else None
-        segmentID = self._editor.currentSegmentID()
-        if node is None or not segmentID:
-            self._ui.correctLabel.setText(_("Choose a structure in the list below first."))
-            return
-        status = "" if statusOf(node, segmentID) == status else status
-        setStatus(node, segmentID, status)
-        name = node.GetSegmentation().GetSegment(segmentID).GetName()
-        self._ui.correctLabel.setText(
-            _("{name}: {status}").format(name=name, status=statusText(status) or _("not marked"))
-        )
-        self._onStatusChanged()
+    def _tellSelected(self, *_arguments: object) -> None:
+        self._onSelected(self._editor.currentSegmentID() or "")
 
     def _onEffectRegistered(self) -> None:
         self._editor.updateEffectList()
@@ -141,7 +117,19 @@ class CorrectPanel:
         return editor
 
     def _selectEditorNode(self) -> None:
-        self._editor.setMRMLSegmentEditorNode(self._editorNode())
+        node = self._editorNode()
+        self._editor.setMRMLSegmentEditorNode(node)
+        self._watch(node)
+
+    def _watch(self, node: slicer.vtkMRMLSegmentEditorNode | None) -> None:
+        """Hear of the choice of a segment; the editor's own signal is silent for those that are made by keys."""
+        if node is self._watched:
+            return
+        if self._watched:
+            self._watched.RemoveObserver(self._watchTag)
+        self._watched = node
+        if node:
+            self._watchTag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._tellSelected)
 
     def _editorNode(self) -> slicer.vtkMRMLSegmentEditorNode:
         node = self._scene.GetSingletonNode(EDITOR_TAG, "vtkMRMLSegmentEditorNode")

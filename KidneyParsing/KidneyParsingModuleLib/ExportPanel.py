@@ -10,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .Dependencies import ensureDicomExport
+from .Labels import showText
 from .Texts import exportText
 from .UserSettings import recall, remember
 
@@ -41,7 +42,7 @@ class ExportPanel:
         self._ui.exportButton.setEnabled(node is not None)
         if (node is None) != self._isEmpty:
             self._isEmpty = node is None
-            self._ui.exportLabel.setText(_("There is nothing to export yet.") if self._isEmpty else "")
+            showText(self._ui.exportLabel, _("There is nothing to export yet.") if self._isEmpty else "")
 
     def onExport(self, checked: bool = False) -> None:
         """Ask where to, write, and say what was written."""
@@ -50,12 +51,12 @@ class ExportPanel:
         path = self._ask(kind, node.GetName()) if node else None
         if not path:
             return
-        self._ui.exportLabel.setText("")
+        showText(self._ui.exportLabel, "")
         with slicer.util.tryWithErrorDisplay(_("Nothing was exported."), waitCursor=True):
             files = self._write(kind, path)
             remember(FOLDER_SETTING, str(path if kind in FOLDER_KINDS else path.parent))
             text = _("Written: {path}") if files else _("Nothing was written; {path} stays as it was.")
-            self._ui.exportLabel.setText(text.format(path=path))
+            showText(self._ui.exportLabel, text.format(path=path))
 
     def _node(self, nodeID: str) -> slicer.vtkMRMLNode | None:
         return self._scene.GetNodeByID(nodeID) if nodeID else None

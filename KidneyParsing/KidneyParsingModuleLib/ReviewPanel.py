@@ -1,4 +1,4 @@
-"""The panel's review: table of segments, 3D views, clip plane."""
+"""The panel's review: table of segments with marks, 3D views, clip plane."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 import qt
 import slicer
 
+from .MarksPanel import MarksPanel
 from .SegmentationWatch import SegmentationWatch
 from .SegmentTable import SegmentTable
 from .Shortcuts import VIEW_KEYS, nameKey
 from .SurfaceKeeper import SurfaceKeeper
-from .Texts import axisText, viewText, viewTip
+from .Texts import axisText, offsetText, viewText, viewTip
 
 AXES = ("coronal", "axial", "sagittal")
 COLUMNS = 2
@@ -34,6 +35,7 @@ class ReviewPanel:
         self._clipPlane = ClipPlane(scene)
         self._axis = AXES[0]
         self._table = SegmentTable(ui.segmentsTable, self.setVisible, self.setOpacity, onSelected)
+        self._marks = MarksPanel(ui, self._node, self.refresh)
         self._watch = SegmentationWatch(self.refresh)
         self._surfaces = SurfaceKeeper(scene)
         self._viewButtons = self._createViewButtons()
@@ -41,7 +43,7 @@ class ReviewPanel:
             ui.clipAxisComboBox.addItem(axisText(axis), axis)
         ui.clipAxisComboBox.activated.connect(self._onAxis)
         ui.clipCheckBox.toggled.connect(self._onClip)
-        ui.clipSlider.valueChanged.connect(self._onClipSlider)
+        ui.clipSlider.valueChanged.connect(self._setClipOffset)
         self.setSegmentation(None)
 
     def close(self) -> None:
@@ -69,6 +71,12 @@ class ReviewPanel:
 
         node = self._node()
         self._table.show(segmentRows(node) if node else [])
+        self._marks.show()
+
+    def select(self, segmentID: str) -> None:
+        """Show that this segment is chosen to mark and edit; empty for none."""
+        self._table.select(segmentID)
+        self._marks.select(segmentID)
 
     def showView(self, name: str, checked: bool = False) -> None:
         """Show in 3D what the view of this name shows."""
@@ -119,16 +127,22 @@ class ReviewPanel:
 
     def _onClip(self, clipped: bool) -> None:
         node = self._node()
-        self._ui.clipSlider.setEnabled(bool(clipped and node))
+        for widget in (self._ui.clipAxisComboBox, self._ui.clipSlider):
+            widget.setEnabled(bool(clipped and node))
         if not (clipped and node):
             self._clipPlane.disable()
+            self._ui.clipLabel.setText("")
             return
         self._clipPlane.enable(node, self._axis)
         lowest, highest = self._clipPlane.offsetRange
         self._ui.clipSlider.blockSignals(True)
         self._ui.clipSlider.setRange(int(lowest), int(highest) + 1)
-        self._ui.clipSlider.setValue(round((lowest + highest) / 2))
         self._ui.clipSlider.blockSignals(False)
+        self._setClipOffset(round((lowest + highest) / 2))
 
-    def _onClipSlider(self, mm: int) -> None:
+    def _setClipOffset(self, mm: int) -> None:
+        self._ui.clipSlider.blockSignals(True)
+        self._ui.clipSlider.setValue(mm)
+        self._ui.clipSlider.blockSignals(False)
         self._clipPlane.setOffset(mm)
+        self._ui.clipLabel.setText(offsetText(self._axis, mm))

@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from KidneyParsingLib.engine.messages import ResultReply
 
 from .EngineListener import EngineState
+from .Labels import showText
 from .RunListener import RunListener
 from .Texts import formatElapsed
 from .Views import center3DViews
@@ -41,6 +42,7 @@ class RunPanel(RunListener):
         self._phase = ""
         self._secondsLeft: float | None = None
         self._startTime = 0.0
+        showText(ui.statusLabel, "")
         self._clock = qt.QTimer()
         self._clock.setInterval(CLOCK_MSEC)
         self._clock.timeout.connect(self._showPhase)
@@ -82,16 +84,16 @@ class RunPanel(RunListener):
         self._onNewSegmentation(segmentationNode)
         center3DViews()
         done = _("Done in {time}. Check every segment before you use it.").format(time=formatElapsed(reply.seconds))
-        self._ui.statusLabel.setText("\n".join([done, *reply.notes, *_viewNotes()]))
+        showText(self._ui.statusLabel, "\n".join([done, *reply.notes, *_viewNotes()]))
 
     def onFailed(self, message: str) -> None:
         """Tell what went wrong in the panel, without a dialog in the way."""
         self.onLog(message)
-        self._ui.statusLabel.setText(message)
+        showText(self._ui.statusLabel, message)
 
     def onCancelled(self) -> None:
         """Say that nothing has changed."""
-        self._ui.statusLabel.setText(_("Cancelled. Nothing was added to the scene."))
+        showText(self._ui.statusLabel, _("Cancelled. Nothing was added to the scene."))
 
     def _begin(self) -> None:
         self._phase = _("Starting")
@@ -108,7 +110,7 @@ class RunPanel(RunListener):
         text = _("{phase}... {elapsed}").format(phase=self._phase, elapsed=elapsed)
         if self._secondsLeft is not None:
             text = _("{phase}, about {left} left").format(phase=text, left=formatElapsed(self._secondsLeft))
-        self._ui.statusLabel.setText(text)
+        showText(self._ui.statusLabel, text)
 
 
 def _viewNotes() -> list[str]:

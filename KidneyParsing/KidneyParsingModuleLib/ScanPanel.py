@@ -15,13 +15,15 @@ from .ScanFacts import scanText
 class ScanPanel:
     """Buttons that open a CT, and a few lines about the one that is chosen. The selector is bound to a parameter.
 
-    `onOpened` is called with the node of a CT that was opened here.
+    `onOpened` is called with the node of a CT that was opened by one of the buttons.
     """
 
     def __init__(self, ui: Any, onOpened: Callable[[slicer.vtkMRMLScalarVolumeNode], None]) -> None:
         self._ui = ui
         self._onOpened = onOpened
         self._shown: tuple[object, ...] = ()
+        # The volumes that were there when the user went to the DICOM module.
+        self._before: set[str] | None = None
         ui.openFileButton.clicked.connect(self.onOpenFile)
         ui.openDicomButton.clicked.connect(self.onOpenDicom)
         ui.sampleDataButton.clicked.connect(self.onSampleData)
@@ -35,13 +37,23 @@ class ScanPanel:
             self._ui.scanLabel.setText(scanText(volumeNode) if volumeNode else _("Open a CT to begin."))
 
     def onOpenFile(self, checked: bool = False) -> None:
-        """Let the user open a volume file, as Slicer's own dialog does."""
+        """Let the user open a volume file in Slicer's own dialog, and choose it."""
+        before = _volumeIDs()
         slicer.util.openAddVolumeDialog()
+        self._chooseNew(before)
 
     def onOpenDicom(self, checked: bool = False) -> None:
-        """Go to the DICOM module; its scans are in the selector when the user comes back."""
+        """Go to the DICOM module; a scan that was loaded there is chosen when the user comes back."""
+        before = _volumeIDs()
         with slicer.util.tryWithErrorDisplay(_("The DICOM module could not be opened.")):
             slicer.util.selectModule("DICOM")
+            self._before = before
+
+    def enter(self) -> None:
+        """The user opens the module, or comes back from the DICOM module."""
+        before, self._before = self._before, None
+        if before is not None:
+            self._chooseNew(before)
 
     def onSampleData(self, checked: bool = False) -> None:
         """Load the made CT that comes with the extension."""
@@ -49,6 +61,22 @@ class ScanPanel:
 
         with slicer.util.tryWithErrorDisplay(_("The sample CT could not be loaded."), waitCursor=True):
             self._onOpened(loadSampleCTA())
+
+    def _chooseNew(self, before: set[str]) -> None:
+        """Of several new volumes the last one, which Slicer's views show."""
+        opened = [node for node in volumeNodes() if node.GetID() not in before]
+        if opened:
+            self._onOpened(opened[-1])
+
+
+def volumeNodes() -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """The scene's volumes that the selector lists: no label maps, which are volumes too."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return [node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
+
+
+def _volumeIDs() -> set[str]:
+    return {node.GetID() for node in volumeNodes()}
 
 
 def _state(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> tuple[object, ...]:

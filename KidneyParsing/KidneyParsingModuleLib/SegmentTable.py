@@ -34,13 +34,14 @@ class SegmentTable:
         self._onVisible = onVisible
         self._onOpacity = onOpacity
         self._ids: list[str] = []
+        self._selected = ""
         self._sliders: list[qt.QSlider] = []
         header = table.horizontalHeader()
         header.setSectionResizeMode(NAME, qt.QHeaderView.Stretch)
         for column in (OPACITY, VOLUME, STATUS):
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.cellChanged.connect(self._onCellChanged)
-        table.cellClicked.connect(self._onCellClicked)
+        table.currentCellChanged.connect(self._onCurrentCell)
         self._fitHeight(0)
 
     def show(self, rows: Sequence[Any]) -> None:
@@ -53,6 +54,19 @@ class SegmentTable:
             self._update(number, row)
         self._table.blockSignals(False)
 
+    def select(self, segmentID: str) -> None:
+        """Highlight this segment's row, or none; `onSelected` is not called."""
+        self._selected = segmentID
+        self._table.blockSignals(True)
+        self._highlight()
+        self._table.blockSignals(False)
+
+    def _highlight(self) -> None:
+        if self._selected in self._ids:
+            self._table.selectRow(self._ids.index(self._selected))
+        else:
+            self._table.clearSelection()
+
     def _create(self, ids: list[str]) -> None:
         self._ids = ids
         self._table.setRowCount(0)
@@ -63,13 +77,14 @@ class SegmentTable:
             for column in (NAME, VOLUME, STATUS):
                 self._table.setItem(number, column, qt.QTableWidgetItem())
             self._table.setCellWidget(number, OPACITY, slider)
+        self._highlight()
 
     def _fitHeight(self, count: int) -> None:
-        """As high as its rows and a header like a row; an empty table takes no room."""
+        """As high as its rows and the header; an empty table takes no room."""
         self._table.setVisible(bool(count))
         if count:
-            rows = min(count, MOST_ROWS) + 1
-            self._table.setFixedHeight(rows * self._table.rowHeight(0) + FRAME_PIXELS)
+            header = self._table.horizontalHeader().property("sizeHint").height()
+            self._table.setFixedHeight(min(count, MOST_ROWS) * self._table.rowHeight(0) + header + FRAME_PIXELS)
 
     def _createSlider(self, segmentID: str) -> qt.QSlider:
         slider = qt.QSlider(qt.Qt.Horizontal)
@@ -98,8 +113,9 @@ class SegmentTable:
         if column == NAME:
             self._onVisible(self._ids[number], self._table.item(number, NAME).checkState() == qt.Qt.Checked)
 
-    def _onCellClicked(self, number: int, column: int) -> None:
-        self._onSelected(self._ids[number])
+    def _onCurrentCell(self, number: int, column: int, numberBefore: int, columnBefore: int) -> None:
+        if 0 <= number < len(self._ids) and self._ids[number] != self._selected:
+            self._onSelected(self._ids[number])
 
     def _onSlider(self, segmentID: str, percent: int) -> None:
         self._onOpacity(segmentID, percent / 100)

@@ -137,6 +137,11 @@ def axisText(name: str) -> str:
     return {"axial": _("Axial"), "coronal": _("Coronal"), "sagittal": _("Sagittal")}.get(name, name)
 
 
+def offsetText(axis: str, mm: int) -> str:
+    """Where the clip plane is (RAS), as Slicer's slice views tell their place."""
+    return _("{letter}: {mm} mm").format(letter={"axial": "S", "coronal": "A", "sagittal": "R"}[axis], mm=mm)
+
+
 def statusText(status: str) -> str:
     """What a reviewer thinks of a segment, as a user reads it."""
     return {"accepted": _("Accepted"), "needs work": _("Needs work")}.get(status, status)

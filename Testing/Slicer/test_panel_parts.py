@@ -69,6 +69,38 @@ def test_buttons_open_what_they_say(panel, monkeypatch):
     assert panel.parameters.inputVolume is sample
 
 
+def test_an_opened_file_is_chosen_and_a_closed_dialog_changes_nothing(panel, ct_node, monkeypatch):
+    panel.ui.openFileButton.click()
+    assert panel.parameters.inputVolume is ct_node
+    monkeypatch.setattr(slicer.util, "openAddVolumeDialog", lambda: madeVolumeNode(slicer.mrmlScene))
+    panel.ui.openFileButton.click()
+    opened = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[-1]
+    assert opened is not ct_node and panel.parameters.inputVolume is opened
+    assert panel.ui.inputSelector.currentNode() is opened and "20 x 20 x 20" in panel.ui.scanLabel.text()
+
+
+def test_an_opened_label_map_is_not_chosen(panel, ct_node, monkeypatch):
+    def open_label_map() -> None:
+        slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
+
+    monkeypatch.setattr(slicer.util, "openAddVolumeDialog", open_label_map)
+    panel.ui.openFileButton.click()
+    assert panel.parameters.inputVolume is ct_node
+
+
+def test_a_scan_loaded_in_the_dicom_module_is_chosen_on_the_way_back(panel, ct_node):
+    panel.ui.openDicomButton.click()
+    panel.exit()
+    loaded = madeVolumeNode(slicer.mrmlScene)
+    panel.enter()
+    assert panel.parameters.inputVolume is loaded
+    panel.ui.inputSelector.setCurrentNode(ct_node)
+    panel.exit()
+    madeVolumeNode(slicer.mrmlScene)
+    panel.enter()
+    assert panel.parameters.inputVolume is ct_node
+
+
 def test_sample_that_cannot_be_loaded_is_a_dialog(panel, monkeypatch, dialogs):
     from KidneyParsingModuleLib import SampleData
 
@@ -178,13 +210,17 @@ def test_clip_plane_comes_moves_and_goes(panel, result):
     panel.ui.clipCheckBox.setChecked(True)
     plane = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLMarkupsPlaneNode")
     assert panel.ui.clipSlider.isEnabled() and result.GetDisplayNode().GetClipping()
+    assert plane.GetOriginWorld()[1] == pytest.approx(panel.ui.clipSlider.value())
     panel.ui.clipSlider.setValue(panel.ui.clipSlider.minimum())
     assert plane.GetOriginWorld()[1] == pytest.approx(panel.ui.clipSlider.minimum())
+    assert panel.ui.clipLabel.text() == f"A: {panel.ui.clipSlider.minimum()} mm"
     panel.choose(panel.ui.clipAxisComboBox, "axial")
+    assert panel.ui.clipLabel.text() == f"S: {round(plane.GetOriginWorld()[2])} mm"
     assert abs(plane.GetNormalWorld()[2]) == pytest.approx(1.0)
     panel.ui.clipCheckBox.setChecked(False)
     left = [slicer.mrmlScene.GetFirstNodeByClass(name) for name in ("vtkMRMLMarkupsPlaneNode", "vtkMRMLClipNode")]
     assert left == [None, None] and not panel.ui.clipSlider.isEnabled()
+    assert not panel.ui.clipAxisComboBox.isEnabled() and panel.ui.clipLabel.text() == ""
 
 
 def test_closing_the_panel_takes_the_clip_plane_away(panel, result):
@@ -247,16 +283,39 @@ def test_accept_and_needs_work_are_marks_that_can_be_taken_back(panel, result):
 def test_clicked_row_is_the_segment_to_mark(panel, result):
     result.GetSegmentation().AddEmptySegment("vein", "Vein")
     run_until(lambda: panel.ui.segmentsTable.rowCount() == 2)
-    panel.ui.segmentsTable.cellClicked.emit(1, 0)
+    panel.ui.segmentsTable.setCurrentCell(1, 0)
+    assert panel.ui.markLabel.text() == "Vein" and editor_of(panel).currentSegmentID() == "vein"
     panel.ui.acceptButton.click()
     assert (statusOf(result, "kidney_left"), statusOf(result, "vein")) == ("", "accepted")
-    assert panel.ui.correctLabel.text() == "Vein: Accepted"
 
 
-def test_mark_without_a_segment_says_what_to_do(panel, result):
-    panel.ui.editorWidget.findChild(slicer.qMRMLSegmentEditorWidget).setCurrentSegmentID("")
-    panel.ui.acceptButton.click()
-    assert "Choose a structure" in panel.ui.correctLabel.text()
+def test_row_and_marks_follow_the_segment_chosen_in_the_editor(panel, result):
+    assert chosen_rows(panel) == [0] and panel.ui.markLabel.text() == "Left kidney"
+    result.GetSegmentation().AddEmptySegment("vein", "Vein")
+    run_until(lambda: panel.ui.segmentsTable.rowCount() == 2)
+    assert chosen_rows(panel) == [0]
+    editor_of(panel).setCurrentSegmentID("vein")
+    assert chosen_rows(panel) == [1] and panel.ui.markLabel.text() == "Vein"
+    result.GetSegmentation().GetSegment("vein").SetName("Renal vein")
+    run_until(lambda: panel.ui.markLabel.text() == "Renal vein")
+    panel.ui.needsWorkButton.click()
+    assert (statusOf(result, "kidney_left"), statusOf(result, "vein")) == ("", "needs work")
+
+
+def test_without_a_chosen_segment_nothing_can_be_marked(panel, result):
+    editor_of(panel).setCurrentSegmentID("")
+    assert "Choose a structure" in panel.ui.markLabel.text() and chosen_rows(panel) == []
+    assert not panel.ui.acceptButton.isEnabled() and not panel.ui.needsWorkButton.isEnabled()
+    slicer.mrmlScene.RemoveNode(result)
+    assert panel.ui.markLabel.text() == ""
+
+
+def editor_of(panel):
+    return panel.ui.editorWidget.findChild(slicer.qMRMLSegmentEditorWidget)
+
+
+def chosen_rows(panel) -> list[int]:
+    return [index.row() for index in panel.ui.segmentsTable.selectionModel().selectedRows()]
 
 
 def test_other_module_finds_the_views_free(panel, result):

@@ -57,8 +57,8 @@ def test_the_table_is_as_high_as_its_rows_up_to_a_limit(panel, ct_node):
             node.GetSegmentation().AddEmptySegment()
         panel.widget._review.refresh()
         heights.append(table.maximumHeight())
-    row = table.rowHeight(0)
-    assert heights[1] == 5 * row + 4 and heights[2] == (MOST_ROWS + 1) * row + 4
+    row, rest = table.rowHeight(0), table.horizontalHeader().sizeHint().height() + 4
+    assert heights[1] == 4 * row + rest and heights[2] == MOST_ROWS * row + rest
 
 
 def test_systems_are_called_as_in_their_papers(panel):
@@ -147,6 +147,12 @@ def test_next_place_moves_slices_and_nothing_else_of_the_view(panel, segment):
     before = (node.GetFieldOfView(), node.GetOrientation(), node.GetSliceVisible(), node.GetDimensions())
     panel.ui.nextPlaceButton.click()
     assert (node.GetFieldOfView(), node.GetOrientation(), node.GetSliceVisible(), node.GetDimensions()) == before
+
+
+def test_labels_without_text_take_no_room(panel, segment):
+    assert panel.ui.statusLabel.isHidden() and not panel.ui.exportLabel.isHidden()
+    segment()
+    assert not panel.ui.statusLabel.isHidden() and panel.ui.exportLabel.isHidden()
 
 
 def test_the_processor_is_listed_with_the_memory_that_is_free(panel):

@@ -84,6 +84,7 @@ def test_no_key_works_while_another_module_is_open(panel, window):
 
 
 def test_marks_work_while_their_section_is_closed(panel, window):
+    panel.ui.reviewCollapsibleButton.setProperty("collapsed", True)
     assert not panel.ui.acceptButton.isVisible()
     QTest.keyClick(window.view, QtCore.Qt.Key_A, ALT)
     assert statusOf(window.node, "kidney_left") == "accepted"
@@ -98,6 +99,31 @@ def test_views_and_clip_plane(panel, window):
     assert panel.ui.clipCheckBox.isChecked()
     QTest.keyClick(window.view, QtCore.Qt.Key_C, ALT)
     assert not panel.ui.clipCheckBox.isChecked()
+
+
+def test_keys_of_the_editor_work_while_correct_is_open_and_only_then(panel, window):
+    editor = panel.ui.editorWidget.findChild(slicer.qMRMLSegmentEditorWidget)
+    segmentation = window.node.GetSegmentation()
+    editor.saveStateForUndo()
+    segmentation.AddEmptySegment("vein", "Vein")
+    view = QtWidgets.QWidget()
+    window.layout().addWidget(view)
+    view.show()
+
+    def press(key: QtCore.Qt.Key) -> int:
+        QTest.keyClick(view, key)
+        return segmentation.GetNumberOfSegments()
+
+    assert press(QtCore.Qt.Key_Z) == 2
+    panel.ui.correctCollapsibleButton.setProperty("collapsed", False)
+    run_until(lambda: panel.ui.markLabel.text() == "Left kidney" and panel.ui.segmentsTable.rowCount() == 2)
+    QTest.keyClick(view, QtCore.Qt.Key_W)
+    assert panel.ui.markLabel.text() == "Vein"
+    assert press(QtCore.Qt.Key_Z) == 1 and press(QtCore.Qt.Key_Y) == 2
+    panel.exit()
+    assert press(QtCore.Qt.Key_Z) == 2
+    panel.enter()
+    assert press(QtCore.Qt.Key_Z) == 1
 
 
 def test_apply_and_cancel(panel, window, engine):

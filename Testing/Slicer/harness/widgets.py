@@ -5,6 +5,7 @@ from __future__ import annotations
 import shiboken6
 import slicer
 from PySide6.QtCore import Property, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QComboBox, QLabel, QToolButton, QVBoxLayout, QWidget
 
 
@@ -144,6 +145,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self._node = None
         self._history = slicer.vtkSegmentationHistory()
         self._effects: list[str] = []
+        self._shortcuts: list[QShortcut] = []
         self._label = QLabel(self)
         QVBoxLayout(self).addWidget(self._label)
 
@@ -211,11 +213,31 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def undo(self) -> None:
         self._history.RestorePreviousState()
 
+    def redo(self) -> None:
+        self._history.RestoreNextState()
+
     def setActiveEffect(self, effect) -> None:
         self.calls.append("setActiveEffect")
 
     def updateWidgetFromMRML(self) -> None:
         self.calls.append("updateWidgetFromMRML")
+
+    def installKeyboardShortcuts(self, parent) -> None:
+        """z and y of many keys, which work in the window of `parent` while that is visible."""
+        self.uninstallKeyboardShortcuts()
+        for key, slot in (("Z", self.undo), ("Y", self.redo), ("W", self._next_segment)):
+            self._shortcuts.append(QShortcut(QKeySequence(key), parent))
+            self._shortcuts[-1].activated.connect(slot)
+
+    def uninstallKeyboardShortcuts(self) -> None:
+        for shortcut in self._shortcuts:
+            shortcut.setParent(None)
+            shortcut.deleteLater()
+        self._shortcuts.clear()
+
+    def _next_segment(self) -> None:
+        ids = self._node.GetSegmentationNode().GetSegmentation().GetSegmentIDs()
+        self.setCurrentSegmentID(ids[min(ids.index(self.currentSegmentID()) + 1, len(ids) - 1)])
 
     def removeViewObservations(self) -> None:
         self.calls.append("removeViewObservations")
