@@ -1,18 +1,20 @@
 #!/bin/sh
 # Makes anatomies, labels the real CTs, trains locator and default system, releases their weights (docs/training.md).
-# train_weights.sh SPL_FOLDER KIDNEY_FOLDER REAL_CT_FOLDER RUNS; run again, it goes on where it was.
+# train_weights.sh SPL_FOLDER KIDNEY_FOLDER REAL_CT_FOLDER RUNS; run again, it goes on where it was. To try it in minutes:
+# ANATOMIES=2 STEPS=2 WEIGHTS=FOLDER, so many anatomies, so many steps a training, and another folder for the weights.
 set -eu
 spl=$1 kidneys=$2 real=$3 runs=$4
-weights=KidneyParsingLib/weights
+weights=${WEIGHTS:-KidneyParsingLib/weights}
+trial=${STEPS:+--steps $STEPS}
 export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=268435456
 # Threads that wait asleep: awake, they make a step ten times slower as soon as anything else runs.
 export OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0
 
+mkdir -p "$runs/made_only" "$weights"
 kidneyparsing synthesize "$runs/anatomies" --anatomies --n "${ANATOMIES:-200}" --seed 20000 --spl "$spl" --kidneys "$kidneys"
 python Utilities/label_real_scans.py "$real" "$runs/real"
-kidneyparsing train --model locator --data anatomies "$runs/anatomies" --resume -o "$runs/locator" --release "$weights"
+kidneyparsing train --model locator --data anatomies "$runs/anatomies" --resume -o "$runs/locator" --release "$weights" $trial
 # First on made CT alone, then gently with the real scans among it (docs/experiments.md says why).
-mkdir -p "$runs/made_only"
-kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net" --release "$runs/made_only"
+kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net" --release "$runs/made_only" $trial
 kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net_real" --release "$weights" \
-    --init "$runs/made_only/ba_net-small.safetensors" --mix "$runs/real" --share 0.25 --rate 0.0006 --steps 1200
+    --init "$runs/made_only/ba_net-small.safetensors" --mix "$runs/real" --share 0.25 --rate 0.0006 --steps 1200 $trial
