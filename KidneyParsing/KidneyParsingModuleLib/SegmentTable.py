@@ -41,7 +41,9 @@ class SegmentTable:
         for column in (OPACITY, VOLUME, STATUS):
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.cellChanged.connect(self._onCellChanged)
-        table.currentCellChanged.connect(self._onCurrentCell)
+        # By a key in the table; and by a click, also on the row that was chosen before none was.
+        table.currentCellChanged.connect(self._onCell)
+        table.cellClicked.connect(self._onCell)
         self._fitHeight(0)
 
     def show(self, rows: Sequence[Any]) -> None:
@@ -83,8 +85,9 @@ class SegmentTable:
         """As high as its rows and the header; an empty table takes no room."""
         self._table.setVisible(bool(count))
         if count:
-            header = self._table.horizontalHeader().property("sizeHint").height()
-            self._table.setFixedHeight(min(count, MOST_ROWS) * self._table.rowHeight(0) + header + FRAME_PIXELS)
+            sizeHint = self._table.horizontalHeader().property("sizeHint")
+            rows = min(count, MOST_ROWS) * self._table.rowHeight(0)
+            self._table.setFixedHeight(rows + sizeHint.height() + FRAME_PIXELS)
 
     def _createSlider(self, segmentID: str) -> qt.QSlider:
         slider = qt.QSlider(qt.Qt.Horizontal)
@@ -113,7 +116,7 @@ class SegmentTable:
         if column == NAME:
             self._onVisible(self._ids[number], self._table.item(number, NAME).checkState() == qt.Qt.Checked)
 
-    def _onCurrentCell(self, number: int, column: int, numberBefore: int, columnBefore: int) -> None:
+    def _onCell(self, number: int, column: int, numberBefore: int = -1, columnBefore: int = -1) -> None:
         if 0 <= number < len(self._ids) and self._ids[number] != self._selected:
             self._onSelected(self._ids[number])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,6 +73,19 @@ def engine(monkeypatch):
     monkeypatch.setattr(EngineProcess.EngineProcess.__init__, "__defaults__", (command,))
     monkeypatch.setattr(Dependencies, "missingPackages", lambda path: [])
     return fake
+
+
+@pytest.fixture
+def python_slicer(scene, tmp_path, monkeypatch):
+    """A program PythonSlicer on the path: this Python, which runs the real engine."""
+    if sys.platform == "win32":
+        pytest.skip("the stand-in for PythonSlicer is a shell script")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "PythonSlicer"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture

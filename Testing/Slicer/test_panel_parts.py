@@ -14,6 +14,7 @@ from harness import slicer_util  # noqa: E402
 from harness.qt_module import FileDialog, QtCore, QtWidgets  # noqa: E402
 from harness.start import run_until  # noqa: E402
 from KidneyParsingModuleLib.TestScenes import importMadeResult, madeVolumeNode  # noqa: E402
+from PySide6.QtTest import QTest  # noqa: E402
 
 from KidneyParsingLib.anatomy import structure  # noqa: E402
 from KidneyParsingLib.mrml.review_views import VIEWS, statusOf  # noqa: E402
@@ -306,6 +307,10 @@ def test_without_a_chosen_segment_nothing_can_be_marked(panel, result):
     editor_of(panel).setCurrentSegmentID("")
     assert "Choose a structure" in panel.ui.markLabel.text() and chosen_rows(panel) == []
     assert not panel.ui.acceptButton.isEnabled() and not panel.ui.needsWorkButton.isEnabled()
+    table = panel.ui.segmentsTable
+    panel.parent.show()
+    QTest.mouseClick(table.viewport(), QtCore.Qt.LeftButton, pos=table.visualItemRect(table.item(0, 2)).center())
+    assert chosen_rows(panel) == [0] and panel.ui.acceptButton.isEnabled()
     slicer.mrmlScene.RemoveNode(result)
     assert panel.ui.markLabel.text() == ""
 

@@ -46,8 +46,8 @@ COMMON = {
     "count",
     "visible",
 }
-# Objects whose attributes are not Qt's in any way.
-NOT_QT = ("self.parent", "slicer.app", "layoutManager", "self")
+# Objects whose attributes are no properties of Qt's.
+NOT_QT = ("self.parent", "slicer.app", "layoutManager", "self", "sizeHint")
 
 
 def qt_properties() -> set[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import unittest
 
 import pytest
@@ -14,22 +12,11 @@ start.install()
 import slicer  # noqa: E402
 from harness.panel import load_module  # noqa: E402
 from harness.qt_module import QtCore  # noqa: E402
+from harness.sample import load_sample  # noqa: E402
 
 NAMES = [name for name in dir(load_module().KidneyParsingTest) if name.startswith("test_")]
 
 
-@pytest.fixture
-def python_slicer(scene, tmp_path, monkeypatch):
-    """A program PythonSlicer on the path: this Python."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    program = folder / "PythonSlicer"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for PythonSlicer is a shell script")
 @pytest.mark.parametrize("name", NAMES)
 def test_passes_in_the_harness(python_slicer, name, monkeypatch):
     module = load_module()
@@ -45,14 +32,3 @@ def test_passes_in_the_harness(python_slicer, name, monkeypatch):
     QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
     slicer.app.moduleManager().unload("KidneyParsing")
     assert not outcome.skipped or pytest.skip(outcome.skipped[0][1])
-
-
-def load_sample():
-    """The sample CT as Sample Data would load it."""
-    from KidneyParsingModuleLib.SampleData import _sampleFiles, sampleFolder
-
-    from KidneyParsingLib.mrml.scene import volume_node
-    from KidneyParsingLib.volumes.reading import read_ct
-
-    name = _sampleFiles()[0]["name"]
-    return volume_node(slicer.mrmlScene, read_ct(sampleFolder() / name), "Kidney CTA")
