@@ -17,4 +17,4 @@ kidneyparsing train --model locator --data anatomies "$runs/anatomies" --resume 
 # First on made CT alone, then gently with the real scans among it (docs/experiments.md says why).
 kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net" --release "$runs/made_only" $trial
 kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net_real" --release "$weights" \
-    --init "$runs/made_only/ba_net-small.safetensors" --mix "$runs/real" --share 0.25 --rate 0.0006 --steps 1200 $trial
+    --init "$runs/made_only/ba_net-small.safetensors" --mix "$runs/real" --share 0.2 --rate 0.001 --steps 4000 $trial

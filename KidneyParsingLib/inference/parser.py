@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
 from ..volumes.geometry import voxel_ml
+from ..volumes.lookup import exchanged
 from ..volumes.volume import LabelMap, Volume
 from .cleanup import ORGAN, exclude_other_organs, implausible, keep_plausible, suppress, without_unlikely_kidneys
 from .devices import device_of
@@ -137,7 +138,7 @@ class KidneyParser:
         else:
             review = self._review(scores, label_of_class(self.config)[winners(scores)], parsed)
         fine, window = labels_on_volume(scores, parsed.grid, volume)
-        fine = label_of_class(self.config)[fine]
+        fine = exchanged(fine, label_of_class(self.config))
         del scores, parsed
         steps.next()
         if self.options.cleanup:
@@ -198,7 +199,7 @@ class KidneyParser:
         kept = np.zeros(256, np.uint8)
         kept[[s.value for s in chosen]] = [s.value for s in chosen]
         array = np.zeros(volume.array.shape, np.uint8)
-        array[window] = kept[everything.array]
+        array[window] = exchanged(everything.array, kept)
         notes += self._side_notes(everything)
         return LabelMap(array, volume.affine, chosen, notes, review.places, review.uncertainty)
 

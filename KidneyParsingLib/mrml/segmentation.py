@@ -9,6 +9,7 @@ import slicer
 import vtk
 
 from ..anatomy import Segment
+from ..volumes.lookup import exchanged
 from ..volumes.terminology import terminology_entry
 from ..volumes.volume import LabelMap
 from .scene import fill_image, ijk_to_ras_matrix
@@ -105,7 +106,7 @@ def _only_values(array: np.ndarray, values: list[int]) -> np.ndarray:
     """The array (uint8) with 0 for every other value; as Slicer would keep them as a part of no segment."""
     lookup = np.zeros(256, np.uint8)
     lookup[values] = values
-    return lookup[array]
+    return exchanged(array, lookup)
 
 
 def _occupied_box(array: np.ndarray) -> tuple[slice, ...]:

@@ -7,6 +7,7 @@ pictures are the result. This process stays small, without torch and numpy, unti
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,10 @@ from pathlib import Path
 from ..errors import InputError
 from ..progress import Progress, silent
 from .machine import machine
-from .measuring import Measured, environment, measure, module_command
+from .measuring import Measured, cache_beside, environment, measure, module_command
 from .phases import START, phase_seconds, progress_marks
 from .results import Results
-from .rows import NNUNET, PEERS, Row, chosen_rows, segment_command
+from .rows import FIRST_RUNS, NNUNET, PEERS, Row, chosen_rows, segment_command
 from .scaling import Point, points
 from .tables import page
 
@@ -97,6 +98,9 @@ class Campaign:
     def _jobs(self) -> Iterator[Job]:
         """What is not measured yet, round by round."""
         rows = [row for row in self.plan.rows if not row.missing]
+        for row in rows:
+            if row.key in FIRST_RUNS and row.key not in self.data["first"]:
+                yield f"first run: {row.title}", lambda r=row: self._first(r)
         for index in range(self.plan.rounds):
             name = f"round {index + 1} of {self.plan.rounds}"
             if not self.results.round_of(index, "ceiling"):
@@ -115,6 +119,14 @@ class Campaign:
         # torch's comes first: the others are compared with its labels.
         has_nnunet = any(row.key == NNUNET and not row.missing for row in self.plan.rows)
         return ("torch", *([NNUNET] if has_nnunet else []), "ours")
+
+    def _first(self, row: Row) -> None:
+        """What is kept for all later runs is made: networks in other formats, the choice of a backend."""
+        if not self.data["first"]:
+            shutil.rmtree(cache_beside(self.plan.work / "weights"), ignore_errors=True)
+        weights = self.plan.work / "weights"
+        command = row.command(self.plan.work / "ct.nii.gz", self.plan.work / "first_labels.nii.gz", weights)
+        self.data["first"][row.key] = self._measured(command, weights).seconds
 
     def _ceiling(self, index: int) -> None:
         self.results.round_of(index, "ceiling").update(self._answer("speed.ceiling", *self._flags))

@@ -40,13 +40,18 @@ def module_command(module: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", name, *map(str, arguments)]
 
 
+def cache_beside(weights: Path) -> Path:
+    """The cache folder of runs with the weights in a folder."""
+    return weights.with_name("cache")
+
+
 def environment(weights: Path | None = None) -> dict[str, str]:
     """The environment of every run: equal cores for all, this package and, with `weights`, that folder of weights
     and a cache beside it, so that what the engine has learnt of this machine before does not count."""
     paths = [str(_PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
     changed = {"OMP_NUM_THREADS": str(cores()), "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     if weights is not None:
-        changed |= {"KIDNEYPARSING_WEIGHTS": str(weights), "KIDNEYPARSING_CACHE": str(weights.with_name("cache"))}
+        changed |= {"KIDNEYPARSING_WEIGHTS": str(weights), "KIDNEYPARSING_CACHE": str(cache_beside(weights))}
     return {**os.environ, **changed}
 
 

@@ -15,7 +15,8 @@ _SAME_MACHINE = ("cpu", "cores")
 
 class Results:
     """`data` with: settings, machine, network (arithmetic), rounds (a list of runs by row), ceiling (a list of GFLOP/s
-    by library), export (a list of measurements by method), agreement (by row) and scaling (by point)."""
+    by library), export (a list of measurements by method), agreement (by row), scaling (by point) and the
+    first runs' seconds (by row)."""
 
     def __init__(self, path: Path, data: dict[str, Any]) -> None:
         self._path = path
@@ -25,7 +26,7 @@ class Results:
     def opened(cls, folder: Path, settings: dict, machine: dict) -> Results:
         """What a folder holds so far. Raises InputError if it was measured with other settings or elsewhere."""
         path = folder / FILE_NAME
-        empty = {"rounds": [], "ceiling": [], "export": [], "agreement": {}, "scaling": {}, "network": {}}
+        empty = {"rounds": [], "ceiling": [], "export": [], "agreement": {}, "scaling": {}, "network": {}, "first": {}}
         if not path.exists():
             return cls(path, {"settings": settings, "machine": machine, **empty})
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -34,7 +35,7 @@ class Results:
         if any(data["machine"][key] != machine[key] for key in _SAME_MACHINE):
             raise InputError(f"{path} was measured on another machine; choose another --out.")
         data["machine"] |= machine
-        return cls(path, data)
+        return cls(path, empty | data)
 
     def save(self) -> None:
         """Write the file, whole or not at all."""

@@ -69,6 +69,8 @@ ROWS = (
     Row("fast", "ours, fast", AUTO, ("--quality", "fast", "--backend", "auto")),
     Row("warm", "ours, default, second run of a living engine", AUTO),
 )
+# Whose first run on a machine, with nothing kept of earlier ones, is told apart: in float32 and in half precision.
+FIRST_RUNS = ("default", "fast")
 
 
 def chosen_rows(peers: tuple[str, ...]) -> list[Row]:

@@ -30,7 +30,8 @@ _AGREEMENT_NOTE = (
 
 def page(data: dict, rows: Sequence[Row]) -> str:
     """The whole page."""
-    parts = [_head(data), _time_table(data, rows), _NOTE, _ceiling_table(data, rows), _agreement_table(data, rows)]
+    parts = [_head(data), _time_table(data, rows), _NOTE, _first_runs(data, rows)]
+    parts += [_ceiling_table(data, rows), _agreement_table(data, rows)]
     parts += [_AGREEMENT_NOTE, _export_table(data), _scaling_table(data)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -71,6 +72,13 @@ def _time_cells(data: dict, row: Row, empty: int) -> list[str]:
     used, peak = middle(data, row.key, "cpu_seconds"), middle(data, row.key, "peak_gib")
     seconds = _number(middle(data, row.key, "seconds"))
     return [row.title, seconds, *ratios, *phases, _number(used), _number(peak, 2)]
+
+
+def _first_runs(data: dict, rows: Sequence[Row]) -> str:
+    """How long runs take that find nothing kept; empty if none was measured."""
+    runs = [f"{row.title} {data['first'][row.key]:.1f} s" for row in rows if row.key in data["first"]]
+    start = "The first run on a machine, which writes networks in other formats and probes the backends"
+    return f"{start}: {', '.join(runs)}." if runs else ""
 
 
 def _ceiling_table(data: dict, rows: Sequence[Row]) -> str:

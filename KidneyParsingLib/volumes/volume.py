@@ -9,6 +9,7 @@ import numpy as np
 from ..anatomy import Segment
 from ..review import ReviewPlace
 from .geometry import spacing_of, voxel_ml
+from .lookup import exchanged
 
 
 @dataclass(frozen=True)
@@ -54,4 +55,4 @@ class LabelMap:
         lookup = np.zeros(256, np.uint8)
         for segment in self.segments:
             lookup[segment.value] = segment.structure.label
-        return lookup[self.array]
+        return exchanged(self.array, lookup)

@@ -33,5 +33,6 @@ def results() -> dict[str, Any]:
         "settings": {}, "machine": MACHINE, "network": NETWORK, "rounds": rounds, "export": export,
         "ceiling": [{"torch": 80.0}, {"torch": 98.0, "openvino": 97.0}],
         "agreement": {"whole": {"equal": 0.99951, "dice": {"kidney": 0.9876}}},
+        "first": {"default": 12.34},
         "scaling": {"a": point | {"seconds": 5.0, "peak_gib": 0.9}},
     }  # fmt: skip

@@ -50,6 +50,11 @@ def test_a_run_without_own_word_is_timed_by_its_lines_and_a_peer_without_its_sta
     assert (warm["seconds"], warm["cpu_seconds"], warm["process_seconds"]) == (4.0, 7.5, 9.0)
 
 
+def test_first_runs_are_told_apart() -> None:
+    assert "ours, default 12.3 s." in page(results(), ROWS)
+    assert "first run" not in page(results() | {"first": {}}, ROWS)
+
+
 def test_ratios_are_those_of_medians_and_none_without_a_peer() -> None:
     data = results()
     assert ratio(data, "nnunet", "whole") == pytest.approx(3.0)
