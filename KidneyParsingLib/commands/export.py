@@ -57,8 +57,7 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace, output: Path, is_file: bool) -> None:
     """Raise InputError for names that cannot go together, before any reading."""
-    from ..volumes.dicom_seg import DICOM_SEG_SUFFIXES, check_dicom_seg
-    from ..volumes.writing import LABEL_MAP_SUFFIXES, check_writable
+    from ..volumes.writing import DICOM_SEG_SUFFIXES, LABEL_MAP_SUFFIXES, check_writable
 
     if is_file and arguments.format:
         raise InputError(f"--format is for surfaces, which go into a folder; {output} is a file, so leave it out.")
@@ -68,6 +67,8 @@ def _check(arguments: argparse.Namespace, output: Path, is_file: bool) -> None:
     if is_dicom(output):
         if arguments.ct is None:
             raise InputError("DICOM SEG refers to the CT's DICOM slices; name their folder with --ct.")
+        from ..volumes.dicom_seg import check_dicom_seg
+
         check_dicom_seg(arguments.ct)
     check_writable(output, (*LABEL_MAP_SUFFIXES, *DICOM_SEG_SUFFIXES))
 

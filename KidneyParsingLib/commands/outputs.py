@@ -26,11 +26,12 @@ def check_output(ct: str, output: str | None) -> Path:
     `output` may name a file, or a folder by existing or ending in /. Raises InputError if it cannot be written, would
     replace the CT, or is a default name that is taken.
     """
-    from ..volumes.dicom_seg import DICOM_SEG_SUFFIXES, check_dicom_seg
-    from ..volumes.writing import LABEL_MAP_SUFFIXES, check_writable
+    from ..volumes.writing import DICOM_SEG_SUFFIXES, LABEL_MAP_SUFFIXES, check_writable
 
     path = _output_path(ct, output)
     if is_dicom(path):
+        from ..volumes.dicom_seg import check_dicom_seg
+
         check_dicom_seg(ct)
     # os.path answers False where Path raises: for a name that is too long, say.
     if output is None and os.path.exists(path):
@@ -45,17 +46,18 @@ def check_output(ct: str, output: str | None) -> Path:
 
 def is_dicom(path: Path) -> bool:
     """Whether a file of this name is to be a DICOM Segmentation."""
-    from ..volumes.dicom_seg import DICOM_SEG_SUFFIXES
+    from ..volumes.writing import DICOM_SEG_SUFFIXES
 
     return path.name.lower().endswith(DICOM_SEG_SUFFIXES)
 
 
 def write_segments(label_map: LabelMap, ct: str | None, path: Path, model: str | None = None) -> None:
     """Write the label map in the format that the name of `path` says; `ct` is the folder that DICOM SEG refers to."""
-    from ..volumes.dicom_seg import write_dicom_seg
     from ..volumes.writing import write_label_map
 
     if is_dicom(path):
+        from ..volumes.dicom_seg import write_dicom_seg
+
         write_dicom_seg(label_map, ct, path, model)
     else:
         write_label_map(label_map, path)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import ndimage
 
 from ..networks.configs import NetworkConfig
 from ..volumes.volume import Volume
@@ -42,7 +41,11 @@ def median_filtered(hu: np.ndarray, config: NetworkConfig) -> np.ndarray:
 
     Paper silent on when; we filter on the network's grid and repeat its border voxels outwards.
     """
-    return ndimage.median_filter(hu, 3, mode="nearest") if config.median else hu
+    if not config.median:
+        return hu
+    from scipy import ndimage  # takes long to import, and only TuNet needs it
+
+    return ndimage.median_filter(hu, 3, mode="nearest")
 
 
 def _box(volume_or_box: Volume | Box) -> Box:

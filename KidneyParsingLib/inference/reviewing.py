@@ -10,8 +10,6 @@ from ..networks.configs import NESTED, NetworkConfig
 from ..review import ReviewPlace
 from ..volumes.volume import Volume
 from .passes import ParsedMaps
-from .review_places import review_places
-from .uncertainty import uncertainty_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,10 @@ def reviewed(
 ) -> Review:
     """The review of scores (C, z, y, x) whose structure labels (z, y, x) are cleaned up; places of the `wanted`
     structures only."""
+    # Needed only here; what they import takes a third of a second.
+    from .review_places import review_places
+    from .uncertainty import uncertainty_of
+
     maps, grid = probabilities_of(scores, config, parsed.seen), parsed.grid
     places = review_places(maps, labels, config.classes, grid.spacing, grid.affine, parsed.boundary, seen=parsed.seen)
     chosen = tuple(place for place in places if wanted is None or place.structure in wanted)

@@ -17,12 +17,11 @@ from .ct_grid import on_grid
 from .dicom_seg_segments import PRODUCT, segment_description
 from .dicom_seg_source import SourceSeries, check_source, read_source
 from .volume import LabelMap
-from .writing import check_writable, replacing
+from .writing import DICOM_SEG_SUFFIXES, check_writable, replacing
 
 if TYPE_CHECKING:
     import highdicom
 
-DICOM_SEG_SUFFIXES = (".dcm",)
 CONTENT_LABEL = "KIDNEYPARSING"
 CONTENT_DESCRIPTION = "Kidneys and their tumors, vessels, ureters. Research use only."
 SERIES_DESCRIPTION = "KidneyParsing segments (research use only)"

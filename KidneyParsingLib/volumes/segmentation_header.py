@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from ..anatomy import SEGMENTS, STRUCTURES, Segment, further_segment
 from ..errors import InputError
@@ -39,6 +38,8 @@ def header_of(label_map: LabelMap) -> dict[str, str]:
         "Segmentation_ConversionParameters": f"Reference image geometry|{_reference_geometry(label_map)}|&"
         + "".join(f"{name}|{value}|&" for name, value in SURFACE_PARAMETERS.items()),
     }
+    from scipy import ndimage  # takes long to import: not before it is needed
+
     boxes = ndimage.find_objects(label_map.array, max_label=255)
     for index, item in enumerate(label_map.segments):
         header |= {f"Segment{index}_{key}": text for key, text in _segment_keys(item, boxes[item.value - 1]).items()}

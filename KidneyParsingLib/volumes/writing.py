@@ -17,6 +17,7 @@ from .image_files import itk_warnings_off
 from .segmentation_header import header_of, layers_of
 from .volume import LabelMap, Volume
 
+DICOM_SEG_SUFFIXES = (".dcm",)
 LABEL_MAP_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii")
 
 

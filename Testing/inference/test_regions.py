@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from KidneyParsingLib.anatomy import LEFT, RIGHT
 from KidneyParsingLib.inference.cleanup import exclude_other_organs
@@ -12,6 +13,7 @@ from KidneyParsingLib.inference.locate import (
     LOCATOR_CLASSES,
     LocatedKidney,
     Midline,
+    eroded,
     find_kidneys,
     location_of,
     other_organs,
@@ -36,6 +38,12 @@ def test_the_ureters_column_hangs_on_the_kidneys_boxes_and_reaches_the_pelvis() 
     assert column.low[2] < 300 - 200
     assert (column.low[0] + column.high[0]) / 2 == pytest.approx(5.0)
     assert column.low[1] < 35 < column.high[1]
+
+
+def test_erosion_is_scipy_s() -> None:
+    mask = np.random.default_rng(0).random((6, 7, 8)) < 0.8
+    mask[2:5] = True
+    assert np.array_equal(eroded(mask), ndimage.binary_erosion(mask)) and eroded(mask).any()
 
 
 def test_wide_regions_reach_further_before_behind_and_above() -> None:
