@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from .errors import InputError
 
 _OPENMP = "OMP_NUM_THREADS"
 _TOPOLOGY = Path("/sys/devices/system/cpu")
+# Of Apple's processors the fast cores only: a pass waits for its slowest thread.
+_MAC_CORES = ("hw.perflevel0.physicalcpu", "hw.physicalcpu")
 _asked: int | None = None
 
 
@@ -21,9 +25,10 @@ def check_threads(count: int | None) -> None:
 
 
 def use_threads(count: int | None) -> None:
-    """Let networks use so many threads on the calling thread and on those that begin later; None: all cores but one."""
+    """Let networks use so many threads on the calling thread and on those that begin later; None: what the environment
+    says, else every core but never all that a processor runs at a time."""
     global _asked
-    _asked = count or _all_but_one()
+    _asked = count or _by_environment() or _polite()
     tell_torch()
 
 
@@ -33,24 +38,48 @@ def tell_torch() -> None:
         sys.modules["torch"].set_num_threads(_asked)
 
 
-def thread_count() -> int | None:
-    """How many threads were asked for, here or by the environment; None if nobody did: what computes decides."""
-    return _asked or _by_environment()
+def thread_count() -> int:
+    """How many threads were asked for, here or by the environment; else as many as there are cores."""
+    return _asked or _by_environment() or cores()
+
+
+@cache
+def cores() -> int:
+    """The processor's cores that this process may use; where the system does not tell them from threads, these."""
+    if sys.platform == "linux":
+        return len(_siblings(_TOPOLOGY, os.sched_getaffinity(0)))
+    if sys.platform == "darwin" and (counted := _mac_cores()):
+        return counted
+    return os.cpu_count() or 1
+
+
+def _polite() -> int:
+    """All cores, but at least one thread less than run at a time."""
+    # A run that holds everything makes Slicer's window stutter, which feels like the freeze this process avoids.
+    at_a_time = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 2
+    return max(1, min(cores(), at_a_time - 1))
 
 
 def _by_environment() -> int | None:
     wanted = os.environ.get(_OPENMP, "")
-    return int(wanted) if wanted.isdigit() and int(wanted) else None
+    return int(wanted) if wanted.isdecimal() and int(wanted) else None
 
 
-@cache
-def _all_but_one() -> int:
-    """One thread less than there are cores, at least one, unless the environment says how many."""
-    # A run that holds every core makes Slicer's window stutter, which feels like the freeze this process avoids.
-    return _by_environment() or max(1, min(_cores(_TOPOLOGY), (os.cpu_count() or 2) - 1))
+def _siblings(topology: Path, cpus: set[int]) -> set[str]:
+    """For every core its threads' numbers; for one that does not say, its own."""
+    found = set()
+    for cpu in cpus:
+        threads = str(cpu)
+        with suppress(OSError):
+            threads = (topology / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text(encoding="utf-8")
+        found.add(threads.strip())
+    return found
 
 
-def _cores(topology: Path) -> int:
-    """The processor's cores; on systems that do not tell them from threads, these."""
-    siblings = {path.read_text(encoding="utf-8") for path in topology.glob("cpu[0-9]*/topology/thread_siblings_list")}
-    return len(siblings) or os.cpu_count() or 1
+def _mac_cores() -> int:
+    for name in _MAC_CORES:
+        with suppress(OSError, ValueError):
+            counted = int(subprocess.run(["sysctl", "-n", name], capture_output=True, check=False, text=True).stdout)
+            if counted:
+                return counted
+    return 0

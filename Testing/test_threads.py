@@ -1,8 +1,12 @@
-"""How many threads a run gets: what it asks for, what the environment says, all cores but one."""
+"""How many threads a run gets: what it asks for, what the environment says, the cores but never everything."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,52 +16,85 @@ from KidneyParsingLib.errors import InputError
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = torch.get_num_threads()
     monkeypatch.setattr(threads, "_asked", None)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    threads._all_but_one.cache_clear()
+    threads.cores.cache_clear()
     yield
     torch.set_num_threads(before)
-    threads._all_but_one.cache_clear()
+    threads.cores.cache_clear()
 
 
-def test_nobody_asked() -> None:
-    assert threads.thread_count() is None
-
-
-def test_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert threads.thread_count() == 3
-    threads.use_threads(None)
-    assert threads.thread_count() == 3
-
-
-def test_a_run_asks_and_torch_obeys() -> None:
-    threads.use_threads(1)
-    assert threads.thread_count() == torch.get_num_threads() == 1
-
-
-@pytest.mark.parametrize(("logical", "expected"), [(1, 1), (2, 1), (16, 8)])
-def test_one_core_is_left_to_slicer_and_cores_are_no_threads(
-    logical: int, expected: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def processor(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, cores: int, threads_a_core: int, may_use: set[int]
 ) -> None:
-    for core in range(logical // 2 or 1):
-        for cpu in {core, core + logical // 2}:
-            folder = tmp_path / f"cpu{cpu}" / "topology"
-            folder.mkdir(parents=True)
-            (folder / "thread_siblings_list").write_text(f"{core},{core + logical // 2}")
-    monkeypatch.setattr(threads, "_TOPOLOGY", tmp_path)
-    monkeypatch.setattr("os.cpu_count", lambda: logical)
+    """A Linux machine, of whose logical processors this process may use some."""
+    for cpu in range(cores * threads_a_core):
+        topology = folder / f"cpu{cpu}" / "topology"
+        topology.mkdir(parents=True)
+        names = ",".join(str(cpu % cores + cores * k) for k in range(threads_a_core))
+        (topology / "thread_siblings_list").write_text(names + "\n")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(threads, "_TOPOLOGY", folder)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: may_use, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads_a_core", "may_use", "all_of_them", "politely"),
+    [
+        (1, 1, {0}, 1, 1),
+        (2, 1, {0, 1}, 2, 1),
+        (8, 2, set(range(16)), 8, 8),
+        (8, 1, set(range(8)), 8, 7),
+        (32, 2, {5}, 1, 1),
+        (4, 2, {0, 4}, 1, 1),
+    ],
+)
+def test_cores_are_counted_that_this_process_may_use(
+    cores: int, threads_a_core: int, may_use: set[int], all_of_them: int, politely: int,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    processor(monkeypatch, tmp_path, cores, threads_a_core, may_use)
+    assert threads.thread_count() == all_of_them
     threads.use_threads(None)
-    assert threads.thread_count() == expected
+    assert threads.thread_count() == torch.get_num_threads() == politely
 
 
-def test_systems_that_do_not_tell_cores_have_as_many_as_threads(
+def test_a_system_that_does_not_tell_cores_has_as_many_as_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
-    assert threads._cores(tmp_path) == 4
+    assert len(threads._siblings(tmp_path, {0, 1, 2})) == 3
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert threads.cores() == 6
+
+
+def test_a_mac_computes_on_its_fast_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"hw.perflevel0.physicalcpu": "4\n", "hw.physicalcpu": "8\n"}
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(threads.subprocess, "run", lambda command, **how: SimpleNamespace(stdout=answers[command[-1]]))
+    assert threads.cores() == 4
+    threads.cores.cache_clear()
+    answers["hw.perflevel0.physicalcpu"] = ""  # an Intel Mac knows no such name
+    assert threads.cores() == 8
+
+
+@pytest.mark.parametrize(("wanted", "heeded"), [("3", True), ("0", False), ("two", False), ("\u00b2", False)])
+def test_the_environment_is_heeded_where_it_says_a_number(
+    wanted: str, heeded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = threads.thread_count()
+    monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+    assert threads.thread_count() == (3 if heeded else before)
+
+
+def test_a_run_asks_and_torch_obeys_when_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as without:
+        without.delitem(sys.modules, "torch")
+        threads.use_threads(1)
+    threads.tell_torch()
+    assert threads.thread_count() == torch.get_num_threads() == 1
 
 
 def test_no_threads_are_refused() -> None:

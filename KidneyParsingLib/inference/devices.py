@@ -1,19 +1,21 @@
-"""Where a run computes, without asking torch where the answer can only be: on the CPU. Importing it takes a second."""
+"""Where a run computes, without asking torch, whose import takes a second, where the answer can only be: on the CPU."""
 
 from __future__ import annotations
 
+import os
 import sys
 from ctypes.util import find_library
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 CPU = "cpu"
-# What there is where the driver of an NVIDIA or AMD GPU runs: on Linux, on Linux within Windows.
-_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+# What there is where the driver of a GPU runs: NVIDIA's (before and after its first use), Jetson's, AMD's, and that of
+# Linux within Windows.
+_DRIVERS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/nvmap", "/dev/kfd", "/dev/dxg")
 
 
 def device_of(name: str) -> str:
-    """The device that `auto`, `cpu`, `cuda`, `cuda:N` or `mps` means on this machine: cpu, mps or cuda:N.
+    """The device that `auto`, `cpu`, `cuda`, `cuda:N` or `mps` means on this machine, as torch names it.
 
     Raises InputError if the device is not there.
     """
@@ -31,17 +33,13 @@ def is_cpu(device: str) -> bool:
 
 def may_have_gpu() -> bool:
     """Whether torch might find a GPU that `auto` means; False only where it surely does not."""
-    if _torch_version().endswith("+cpu") or sys.platform == "darwin":
+    if version("torch").endswith("+cpu") or sys.platform == "darwin":
         return False
-    return find_library("nvcuda") is not None if sys.platform == "win32" else any(map(_exists, _DRIVERS))
+    if sys.platform == "win32":
+        return "rocm" in version("torch") or _has_nvidia_on_windows()
+    return any(Path(path).exists() for path in _DRIVERS)
 
 
-def _exists(path: str) -> bool:
-    return Path(path).exists()
-
-
-def _torch_version() -> str:
-    try:
-        return version("torch")
-    except PackageNotFoundError:
-        return "+cpu"
+def _has_nvidia_on_windows() -> bool:
+    system = Path(os.environ.get("SystemRoot", r"C:\Windows")) / "System32" / "nvcuda.dll"
+    return system.exists() or find_library("nvcuda") is not None

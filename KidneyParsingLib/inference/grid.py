@@ -30,9 +30,9 @@ class Box:
         return (self.low + self.high) / 2
 
     def voxels(self, spacing: tuple[float, ...], multiple: int = 1) -> int:
-        """How many voxels of `spacing` mm (z, y, x) cover it, along each axis a `multiple`."""
-        steps = np.asarray(spacing[::-1]) * multiple
-        return int(np.prod(np.ceil((self.high - self.low) / steps) * multiple))
+        """How many voxels of a grid of `spacing` mm (z, y, x) cover it at most, along each axis a `multiple`."""
+        count = np.ceil((self.high - self.low) / spacing[::-1]) + 1  # wherever the grid begins
+        return int(np.prod(np.ceil(count / multiple) * multiple))
 
     def grown(self, low: tuple[float, ...], high: tuple[float, ...]) -> Box:
         """The box moved out by `low` mm at its low sides and `high` mm at its high sides (x, y, z)."""
@@ -70,10 +70,12 @@ class Grid:
         steps = np.asarray(self.spacing[::-1])
         low = np.floor((box.low - self.origin) / steps + 0.5).astype(int)[::-1]
         high = np.ceil((box.high - self.origin) / steps + 0.5).astype(int)[::-1]
-        low, high = np.maximum(low, 0), np.minimum(high, self.size)
-        length = -(-(high - low) // multiple) * multiple
-        low = np.maximum(np.minimum(low, self.size - length), 0)
-        return tuple(slice(int(a), int(min(n, a + k))) for a, k, n in zip(low, length, self.size, strict=True))
+        inside = tuple(map(slice, np.maximum(low, 0).tolist(), np.minimum(high, self.size).tolist()))
+        return self.lengthened(inside, multiple)
+
+    def lengthened(self, window: tuple[slice, ...], multiple: int) -> tuple[slice, slice, slice]:
+        """Index slices (z, y, x) lengthened to a `multiple` where the grid has room."""
+        return tuple(_lengthened(axis, multiple, size) for axis, size in zip(window, self.size, strict=True))
 
     def box_of(self, mask: np.ndarray) -> Box:
         """The box around the true voxels of a mask (z, y, x) on this grid."""
@@ -81,6 +83,12 @@ class Grid:
         steps = np.asarray(self.spacing[::-1])
         low = self.origin + steps * [span[0] - 0.5 for span in spans]
         return Box(low, self.origin + steps * [span[-1] + 0.5 for span in spans])
+
+
+def _lengthened(part: slice, multiple: int, size: int) -> slice:
+    length = -(-(part.stop - part.start) // multiple) * multiple
+    start = max(min(part.start, size - length), 0)
+    return slice(start, min(size, start + length))
 
 
 def index_window(affine: np.ndarray, shape: tuple[int, ...], box: Box, margin: int = 1) -> tuple[slice, ...]:

@@ -38,7 +38,7 @@ def load(
 
 @lru_cache(maxsize=16)
 def _prepared(
-    path: Path, sha256: str, device: str, backend: str, half: bool, threads: int | None
+    path: Path, sha256: str, device: str, backend: str, half: bool, threads: int
 ) -> tuple[Backend, NetworkToRun]:
     """A network on its backend. Kept, so that a run with other options does not load it again; `threads` are the
     backend's for its lifetime."""

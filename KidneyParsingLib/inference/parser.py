@@ -21,7 +21,7 @@ from .locate import Location, Midline
 from .maps import label_of_class, scores_of, winners
 from .models import load
 from .network_input import network_spacing
-from .network_pass import no_log
+from .network_pass import most_voxels, no_log
 from .options import WHOLE, Options
 from .passes import ParsedMaps, Passes
 from .quality import plan_of, quality_of
@@ -105,7 +105,7 @@ class KidneyParser:
             regions = around_located(location, volume, with_ureters, wide=True)
             spacing = network_spacing(volume, self.config)
             voxels = max((box.voxels(spacing, self.config.stride) for box in regions.boxes), default=0)
-            if all(member.goes_in_one_pass(voxels) for member in self.members):
+            if all(voxels <= most_voxels(m.config, m.backend.device) for m in self.members):
                 return regions
         return around_located(location, volume, with_ureters)
 

@@ -74,9 +74,8 @@ class Passes:
     def _joined(self, windows: list[Window], regions: Regions) -> list[Window]:
         """The windows, or one around them all where that is no larger than they together and goes in one pass: it then
         shows the network both kidneys and all that lies between."""
-        around = tuple(
-            slice(min(w.start for w in axis), max(w.stop for w in axis)) for axis in zip(*windows, strict=True)
-        )
+        union = (slice(min(w.start for w in axis), max(w.stop for w in axis)) for axis in zip(*windows, strict=True))
+        around = self.grid.lengthened(tuple(union), self._config.stride)
         voxels = voxels_of(around)
         fits = not self.plan.windows and all(member.goes_in_one_pass(voxels) for member in self.members)
         return [around] if regions.may_join and fits and voxels <= sum(map(voxels_of, windows)) else windows
@@ -117,7 +116,11 @@ def _common_grid(regions: Regions, volume: Volume, config: NetworkConfig) -> Gri
     what else is wanted."""
     boxes = [*regions.boxes, *regions.columns]
     union = Box(np.min([box.low for box in boxes], 0), np.max([box.high for box in boxes], 0))
-    return Grid.over(union, network_grid(volume, config).spacing)
+    grid = Grid.over(union, network_grid(volume, config).spacing)
+    if regions.whole:
+        return grid
+    # To the network's stride: what lies around is better than the air that a pass would be filled up with.
+    return replace(grid, size=tuple(-(-n // config.stride) * config.stride for n in grid.size))
 
 
 def _share_of(tick: Tick, index: int, count: int) -> Tick:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def around_found(finder: Predictor, gated: bool, fine: NetworkConfig, located: R
     found = mask.argmax(0) > 0
     parts = largest_components(found, grid)
     if not parts.any():
-        return Regions(located.boxes, located.columns, notes=(_ROUGH_FAILED,))
+        return replace(located, notes=(_ROUGH_FAILED,))
     if gated:
         return Regions(inside(component_boxes(parts, grid), volume), [], (found.astype(np.float32), grid))
     return Regions(inside(patch_boxes(parts, grid, fine.patch, network_spacing(volume, fine)), volume), [])

@@ -130,7 +130,7 @@ def _plane(scores: np.ndarray, rows: _Line, columns: _Line, y: slice, x: slice) 
 
 
 def _between(low: np.ndarray, high: np.ndarray, weight: np.ndarray | np.float32) -> np.ndarray:
-    """Linear interpolation: `low` where the weight is 0, `high` where it is 1."""
+    """Linear interpolation: `low` where the weight is 0, `high` (but for rounding) where it is 1."""
     between = high - low
     between *= weight
     between += low

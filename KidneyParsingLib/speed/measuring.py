@@ -31,7 +31,7 @@ def cores() -> int:
     """How many cores every engine uses: all that this process may, or fewer where OMP_NUM_THREADS says so."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(usable, int(wanted)) if wanted.isdigit() and int(wanted) else usable
+    return min(usable, int(wanted)) if wanted.isdecimal() and int(wanted) else usable
 
 
 def module_command(module: str, *arguments: object) -> list[str]:

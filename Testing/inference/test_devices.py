@@ -18,15 +18,26 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
-    ("torch_version", "drivers", "expected"),
-    [("2.13.0+cpu", True, False), ("2.13.0+cu130", True, True), ("2.13.0", False, False)],
+    ("system", "torch_version", "there", "expected"),
+    [
+        ("linux", "2.13.0+cpu", "/dev/nvidiactl", False),
+        ("linux", "2.13.0+cu130", "/dev/nvidiactl", True),
+        ("linux", "2.13.0", "/proc/driver/nvidia/version", True),
+        ("linux", "2.13.0+rocm7.0", "/dev/kfd", True),
+        ("linux", "2.13.0", "/dev/null", False),
+        ("darwin", "2.13.0", "/dev/nvidiactl", False),
+        ("win32", "2.13.0+cu130", "nvcuda.dll", True),
+        ("win32", "2.13.0+cu130", "user32.dll", False),
+        ("win32", "2.13.0+rocm7.0", "user32.dll", True),
+    ],
 )
 def test_torch_is_only_asked_for_a_gpu_where_there_may_be_one(
-    torch_version: str, drivers: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+    system: str, torch_version: str, there: str, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(devices, "_torch_version", lambda: torch_version)
-    monkeypatch.setattr(devices, "_exists", lambda path: drivers)
+    monkeypatch.setattr(devices, "version", lambda name: torch_version)
+    monkeypatch.setattr(devices, "find_library", lambda name: None)
+    monkeypatch.setattr(devices.Path, "exists", lambda path: str(path).endswith(there))
+    monkeypatch.setattr(sys, "platform", system)
     assert may_have_gpu() == expected
 
 

@@ -15,14 +15,14 @@ _WAIT_SECONDS = 0.05
 
 
 class OnnxRuntimeBackend:
-    """An ONNX file run on the CPU with `threads` threads (None: all cores), in float32."""
+    """An ONNX file run on the CPU with `threads` threads, in float32."""
 
     name = "onnxruntime"
     device = "cpu"
 
-    def __init__(self, path: Path, threads: int | None) -> None:
+    def __init__(self, path: Path, threads: int) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = threads
         # Threads that wait busily starve whoever else works on this machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

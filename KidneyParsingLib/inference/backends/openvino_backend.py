@@ -14,18 +14,19 @@ _WAIT_MILLISECONDS = 50
 
 
 class OpenVinoBackend:
-    """An ONNX file compiled for the CPU with `threads` threads (None: OpenVINO's choice); with `half` in bfloat16
-    where the processor has it."""
+    """An ONNX file compiled for the CPU with `threads` threads; with `half` in bfloat16 where the processor has it."""
 
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, path: Path, threads: int | None, half: bool = False) -> None:
+    def __init__(self, path: Path, threads: int, half: bool = False) -> None:
         core = openvino.Core()
         half = half and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if half else "f32"}
-        if threads is not None:
-            hints["INFERENCE_NUM_THREADS"] = threads
+        hints = {
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+        }
         self._model = core.compile_model(core.read_model(str(path)), "CPU", hints)
         self._request = self._model.create_infer_request()
 
