@@ -29,11 +29,6 @@ class Box:
         """Its centre (x, y, z), LPS mm."""
         return (self.low + self.high) / 2
 
-    def voxels(self, spacing: tuple[float, ...], multiple: int = 1) -> int:
-        """How many voxels of a grid of `spacing` mm (z, y, x) cover it at most, along each axis a `multiple`."""
-        count = np.ceil((self.high - self.low) / spacing[::-1]) + 1  # wherever the grid begins
-        return int(np.prod(np.ceil(count / multiple) * multiple))
-
     def grown(self, low: tuple[float, ...], high: tuple[float, ...]) -> Box:
         """The box moved out by `low` mm at its low sides and `high` mm at its high sides (x, y, z)."""
         return Box(self.low - low, self.high + high)

@@ -20,8 +20,7 @@ from .growing import finished
 from .locate import Location, Midline
 from .maps import label_of_class, scores_of, winners
 from .models import load
-from .network_input import network_spacing
-from .network_pass import most_voxels, no_log
+from .network_pass import PassPlan, no_log
 from .options import WHOLE, Options
 from .passes import ParsedMaps, Passes
 from .quality import plan_of, quality_of
@@ -69,6 +68,10 @@ class KidneyParser:
         if len({_input_and_output(member.config) for member in self.members}) > 1:
             raise InputError(f"The networks of {options.model} do not fit together; release them anew.")
 
+    @property
+    def _plan(self) -> PassPlan:
+        return plan_of(self.options, self.system, self.config)
+
     def parse(self, volume: Volume, progress: Progress = silent) -> LabelMap:
         """Segments of a CT on its own grid. A CT without kidneys gives a label map without segments and a note."""
         first = Steps(progress, 0.0, _FOUND, [Step("Locating the kidneys", 1.0)]).next()
@@ -103,9 +106,7 @@ class KidneyParser:
         with_ureters = "ureter" in self.config.classes
         if quality_of(self.options).wide:
             regions = around_located(location, volume, with_ureters, wide=True)
-            spacing = network_spacing(volume, self.config)
-            voxels = max((box.voxels(spacing, self.config.stride) for box in regions.boxes), default=0)
-            if all(voxels <= most_voxels(m.config, m.backend.device) for m in self.members):
+            if regions.boxes and Passes(self.members, self._plan, volume, regions, False).fit:
                 return regions
         return around_located(location, volume, with_ureters)
 
@@ -122,8 +123,7 @@ class KidneyParser:
         """The segments that the regions show, or None if a kidney reaches beyond them; progress begins at `start`."""
         if not regions.boxes:
             return self._nothing(volume, regions)
-        plan = plan_of(self.options, self.system, self.config)
-        passes = Passes(self.members, plan, volume, regions, self._wants_columns())
+        passes = Passes(self.members, self._plan, volume, regions, self._wants_columns())
         steps = _steps(passes.expected_seconds(), progress, start)
         parsed = passes.run(steps.next)
         self._give_back_memory()

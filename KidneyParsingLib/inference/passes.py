@@ -14,11 +14,12 @@ from .backends.backend import Tick
 from .grid import Box, Grid
 from .maps import MapSum
 from .network_input import network_grid, network_input
-from .network_pass import PassPlan, Predictor
+from .network_pass import PassPlan, Predictor, most_voxels
 from .search import Regions
 from .speeds import expected_seconds, note_seconds
 
 Window = tuple[slice, ...]
+_HARDLY_LARGER = 1.15
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,20 @@ class Passes:
         return self.grid.window(box, self._config.stride)
 
     def _joined(self, windows: list[Window], regions: Regions) -> list[Window]:
-        """The windows, or one around them all where that is no larger than they together and goes in one pass: it then
-        shows the network both kidneys and all that lies between."""
+        """The windows, or one around them all where that is hardly larger than they together and goes in one pass: it
+        then shows the network both kidneys and all that lies between (docs/experiments.md, 11)."""
         union = (slice(min(w.start for w in axis), max(w.stop for w in axis)) for axis in zip(*windows, strict=True))
         around = self.grid.lengthened(tuple(union), self._config.stride)
         voxels = voxels_of(around)
         fits = not self.plan.windows and all(member.goes_in_one_pass(voxels) for member in self.members)
-        return [around] if regions.may_join and fits and voxels <= sum(map(voxels_of, windows)) else windows
+        is_little_more = voxels <= _HARDLY_LARGER * sum(map(voxels_of, windows))
+        return [around] if regions.may_join and fits and is_little_more else windows
+
+    @property
+    def fit(self) -> bool:
+        """Whether each region goes in one pass, however little memory a run before this one met."""
+        most = min(most_voxels(member.config, member.backend.device) for member in self.members)
+        return all(task.voxels <= most for task in self.tasks)
 
     def expected_seconds(self) -> list[float]:
         """How long each region is expected to take."""

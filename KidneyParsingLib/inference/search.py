@@ -23,7 +23,8 @@ _ROUGH_FAILED = "The model's own search found no kidney; the locator's kidneys w
 class Regions:
     """What is parsed: `boxes`; `columns` only where no box has looked; both lie within the scan. `gate` is a finder's
     mask (z, y, x; float32) with its grid, by which maps are multiplied. `notes` are for the user. `whole`: the whole
-    scan is. `may_join`: the boxes may be parsed as one where that is no more work."""
+    scan is. `may_join`: the boxes may be parsed as one where that is hardly more
+    work."""
 
     boxes: list[Box]
     columns: list[Box]

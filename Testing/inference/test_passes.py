@@ -1,4 +1,4 @@
-"""Two regions become one pass where that is no more work and fits; else each has its own."""
+"""Two regions become one pass where that is hardly more work and fits; else each has its own."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def test_they_stay_apart_where_one_pass_is_more_work() -> None:
 
 
 @pytest.mark.parametrize("shift", [3, 9, 21])
-def test_one_pass_needs_no_air_and_is_never_more_work(shift: int) -> None:
+def test_one_pass_needs_no_air_and_is_hardly_more_work(shift: int) -> None:
     """BA-Net tiny's stride is 8: what is no multiple of it would be filled up with air."""
     shifted = box((120 + shift, 0, shift), (312 + shift, 144, 144 + shift))
     tasks = passes(RIGHT, shifted).tasks
     assert all((w.stop - w.start) % 8 == 0 for task in tasks for w in task.window)
-    assert sum(task.voxels for task in tasks) <= 2 * 72 * 56 * 56
+    assert sum(task.voxels for task in tasks) <= 1.15 * 2 * 72 * 56 * 56
 
 
 def test_maps_of_joined_regions_cover_both() -> None:
