@@ -1,6 +1,7 @@
 """Kidney, tumor, artery, vein and ureter from CT: networks, training, inference and segments for 3D Slicer.
 
-Research software, not a medical device. Importing this package is cheap: torch is loaded at the first `segment` call.
+Research software, not a medical device. Importing this package is cheap: what computes (torch, OpenVINO) is loaded
+at the first `segment` call.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def run_segment(arguments: argparse.Namespace) -> int:
 
 
 def _parse(ct: str, options: Options, console: Console) -> tuple[Volume, LabelMap]:
-    """The CT is read while torch and the networks are loaded, which takes about as long."""
+    """The CT is read while the networks and what computes them are loaded, which takes about as long."""
     from ..allocator import keep_freed_memory
     from ..engine.long_call import LongCall
     from ..volumes.reading import read_ct
