@@ -15,6 +15,9 @@ from ..volumes.geometry import image_from_array
 from ..volumes.volume import Volume
 
 AIR_HU = -1024.0
+# Share of a voxel by which a box may end beyond one: the same scan from DICOM and from NIfTI differs by rounding, which
+# must not move a grid by a voxel.
+_A_HAIR = 1e-3
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Grid:
     def over(cls, box: Box, spacing: tuple[float, float, float]) -> Grid:
         """The grid whose voxels cover a box."""
         steps = np.asarray(spacing[::-1])
-        count = np.maximum(1, np.ceil((box.high - box.low) / steps).astype(int))
+        count = np.maximum(1, np.ceil((box.high - box.low) / steps - _A_HAIR).astype(int))
         return cls(box.low + steps / 2, spacing, tuple(int(n) for n in count[::-1]))
 
     @property
@@ -63,8 +66,8 @@ class Grid:
     def window(self, box: Box, multiple: int = 1) -> tuple[slice, slice, slice]:
         """Index slices (z, y, x) of the voxels in a box, lengthened to a `multiple` where the grid has room."""
         steps = np.asarray(self.spacing[::-1])
-        low = np.floor((box.low - self.origin) / steps + 0.5).astype(int)[::-1]
-        high = np.ceil((box.high - self.origin) / steps + 0.5).astype(int)[::-1]
+        low = np.floor((box.low - self.origin) / steps + 0.5 + _A_HAIR).astype(int)[::-1]
+        high = np.ceil((box.high - self.origin) / steps + 0.5 - _A_HAIR).astype(int)[::-1]
         inside = tuple(map(slice, np.maximum(low, 0).tolist(), np.minimum(high, self.size).tolist()))
         return self.lengthened(inside, multiple)
 

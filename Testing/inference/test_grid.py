@@ -44,6 +44,16 @@ def test_a_linear_image_is_resampled_exactly(direction: np.ndarray, spacing: tup
     assert np.abs(resampled(volume, grid) - expected).max() < 1.0
 
 
+@pytest.mark.parametrize("hair", [-1e-5, 0.0, 1e-5])
+def test_rounding_moves_no_grid_and_no_window(hair: float) -> None:
+    """A box of 8 x 5 x 4 voxels, and one within it from its second voxel on."""
+    low, steps = np.array([-30.0, 12.0, 400.0]), np.array([2.0, 3.0, 4.0])
+    grid = Grid.over(Box(low, low + steps * (8, 5, 4) + hair), (4.0, 3.0, 2.0))
+    assert grid.size == (4, 5, 8)
+    inner = Box(low + steps + hair, low + 3 * steps - hair)
+    assert grid.window(inner) == (slice(1, 3),) * 3
+
+
 def test_outside_the_scan_is_air() -> None:
     volume = Volume(np.full((20, 20, 20), 50, np.int16), np.eye(4))
     hu = resampled(volume, Grid.over(Box(np.full(3, -40.0), np.full(3, 60.0)), (4.0, 4.0, 4.0)))

@@ -35,6 +35,7 @@ class OnnxRuntimeBackend:
         with ThreadPoolExecutor(1) as pool:
             run = pool.submit(self._session.run, None, {INPUT: array}, options)
             try:
+                tick(0.0)
                 while not wait([run], _WAIT_SECONDS).done:
                     tick(0.0)
             except BaseException:
