@@ -19,14 +19,14 @@ _asked: int | None = None
 
 
 def check_threads(count: int | None) -> None:
-    """Raise InputError unless this is None (all cores but one) or at least 1."""
+    """Raise InputError unless this is None (see `use_threads`) or at least 1."""
     if count is not None and count < 1:
         raise InputError(f"A run cannot use {count} threads; ask for 1 or more.")
 
 
 def use_threads(count: int | None) -> None:
     """Let networks use so many threads on the calling thread and on those that begin later; None: what the environment
-    says, else every core but never all that a processor runs at a time."""
+    says, else all cores, but at least one thread less than run at a time."""
     global _asked
     _asked = count or _by_environment() or _polite()
     tell_torch()

@@ -105,6 +105,27 @@ def open_panel(scene, engine):
 
 
 @pytest.fixture
+def reopened(scene, tmp_path):
+    """Saves the scene, opens the file as another one, and gives the segmentation in that."""
+    from KidneyParsingLib.mrml.scene import create_scene
+
+    opened = []
+
+    def run():
+        import slicer
+
+        scene.SetURL(str(tmp_path / "scene.mrml"))
+        assert scene.Commit()
+        opened.append(create_scene())
+        opened[-1].scene.SetURL(str(tmp_path / "scene.mrml"))
+        opened[-1].scene.Import()
+        (node,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode", opened[-1].scene)
+        return node
+
+    return run
+
+
+@pytest.fixture
 def panel(ct_node, open_panel):
     """The open panel in a scene with a CT."""
     return open_panel()

@@ -249,10 +249,10 @@ def test_the_icon_is_drawn_from_its_svg(tmp_path: Path) -> None:
     draw_icons = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(draw_icons)
     draw_icons.draw((ROOT / ICON).with_suffix(".svg"), tmp_path / "icon.png")
-    drawn, shipped = (
-        np.array(QImage(str(path)).convertToFormat(QImage.Format.Format_RGBA8888).constBits(), np.float32)
-        for path in (tmp_path / "icon.png", ROOT / ICON)
-    )
+    images = [QImage(str(path)) for path in (tmp_path / "icon.png", ROOT / ICON)]
+    # Kept while their bits are looked at, which are freed with them.
+    images = [image.convertToFormat(QImage.Format.Format_RGBA8888) for image in images]
+    drawn, shipped = (np.array(image.constBits(), np.float32) for image in images)
     assert np.abs(drawn - shipped).mean() < 2, "run: python Utilities/draw_icons.py"
 
 

@@ -170,21 +170,13 @@ def test_every_kind_of_work_counts_as_an_edit(scene):
     assert isEdited(node)
 
 
-def test_places_survive_a_saved_scene(scene, tmp_path):
+def test_places_survive_a_saved_scene(scene, reopened):
     from KidneyParsingModuleLib.ResultRecord import record
-
-    from KidneyParsingLib.mrml.scene import create_scene
 
     node = importMadeResult(scene, madeVolumeNode(scene).GetID())
     place = {"structure": "vein", "reason": 'A "gap": 50 %; see <here> & there.', "center_ras": [1.5, -2.0, 3.0]}
     record(node, "ba_net", [place])
-    scene.SetURL(str(tmp_path / "scene.mrml"))
-    assert scene.Commit()
-    environment = create_scene()
-    environment.scene.SetURL(str(tmp_path / "scene.mrml"))
-    environment.scene.Import()
-    (again,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode", environment.scene)
-    assert placesOf(again) == [place]
+    assert placesOf(reopened()) == [place]
 
 
 def test_fingerprint_tells_a_moved_segment_and_layers_apart(scene):

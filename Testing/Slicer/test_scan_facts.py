@@ -201,19 +201,11 @@ def test_a_ct_that_was_changed_during_the_run_is_not_measured(scene, tmp_path):
     assert contrastOf(import_result(node, label_map, tmp_path)) is None
 
 
-def test_a_saved_scene_keeps_the_phase(scene, tmp_path):
-    from KidneyParsingLib.mrml.scene import create_scene
-
+def test_a_saved_scene_keeps_the_phase(scene, reopened):
     node = importMadeResult(scene, madeVolumeNode(scene).GetID())
     contrast = Contrast("arterial", {"artery": 312, "ureter": -5})
     recordContrast(node, contrast)
-    scene.SetURL(str(tmp_path / "scene.mrml"))
-    assert scene.Commit()
-    environment = create_scene()
-    environment.scene.SetURL(str(tmp_path / "scene.mrml"))
-    environment.scene.Import()
-    (again,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode", environment.scene)
-    assert contrastOf(again) == contrast
+    assert contrastOf(reopened()) == contrast
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"phase": "arterial"}', '{"phase": "x", "hu": {"a": "b"}}'])

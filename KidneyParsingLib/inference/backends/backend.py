@@ -16,7 +16,8 @@ def no_tick(share: float) -> None:
 
 
 class Backend(Protocol):
-    """A network that can be run; `name` is one of `options.BACKENDS`, `device` where it computes: cpu, mps, cuda:N."""
+    """A network that can be run; `name` is one of `options.BACKENDS`, `device` where it computes, as torch
+    names it."""
 
     name: str
     device: str
