@@ -26,6 +26,7 @@ from KidneyParsingModuleLib.SegmentationRunner import SegmentationRunner
 from KidneyParsingModuleLib.Shortcuts import KEYS, installShortcuts, nameKey
 from KidneyParsingModuleLib.TestScenes import RunRecorder, importMadeResult, madeVolumeNode
 from KidneyParsingModuleLib.Texts import acknowledgementText, helpText
+from KidneyParsingModuleLib.Translation import errorsTranslated
 from KidneyParsingModuleLib.UserSettings import recall, remember
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
@@ -236,7 +237,7 @@ class KidneyParsingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         # Questions and the installation of packages let events through: no second click meanwhile.
         self.ui.applyButton.setEnabled(False)
         try:
-            with slicer.util.tryWithErrorDisplay(_("The segmentation could not be started.")):
+            with slicer.util.tryWithErrorDisplay(_("The segmentation could not be started.")), errorsTranslated():
                 self._start()
         finally:
             self._updateApply()

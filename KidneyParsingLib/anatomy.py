@@ -12,8 +12,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from .sentences import texts_of
+
+_ = texts_of(__name__)
+
 RIGHT = "right"
 LEFT = "left"
+# What the structures are called within a sentence.
+_WORDS = {
+    "kidney": _("kidney"),
+    "tumor": _("tumor"),
+    "artery": _("artery"),
+    "vein": _("vein"),
+    "ureter": _("ureter"),
+    "cyst": _("cyst"),
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,11 @@ class Structure:
     region: Code | None = None
     paired: bool = False
     plural: bool = False
+
+    @property
+    def word(self) -> str:
+        """What it is called within a sentence; a structure that is not ours by its name."""
+        return _WORDS.get(self.name, self.name)
 
 
 # Artery and vein hold aorta and inferior vena cava too, hence the generic codes and not those of the renal vessels.

@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .errors import InputError
+from .sentences import texts_of
+
+_ = texts_of(__name__)
 
 VERSION = 1
 
@@ -43,7 +46,11 @@ def write_places(path: str | Path, places: Sequence[ReviewPlace]) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); choose another folder or name.") from error
+        raise InputError(
+            _("{path} cannot be written ({reason}); choose another folder or name.").format(
+                path=path, reason=error.strerror
+            )
+        ) from error
     finally:
         _remove(temporary)
 
@@ -63,9 +70,15 @@ def read_places(path: str | Path) -> tuple[ReviewPlace, ...]:
         version = content["version"]
         places = tuple(_place(entry) for entry in content["places"]) if version == VERSION else ()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} holds no review places; parse the CT again with --review.") from error
+        raise InputError(
+            _("{path} holds no review places; parse the CT again with --review.").format(path=path)
+        ) from error
     if version != VERSION:
-        raise InputError(f"{path} is of version {version!r}, not {VERSION}; parse the CT again with --review.")
+        raise InputError(
+            _("{path} is of version {version!r}, not {known}; parse the CT again with --review.").format(
+                path=path, version=version, known=VERSION
+            )
+        )
     return places
 
 

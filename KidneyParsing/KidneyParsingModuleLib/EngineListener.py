@@ -18,7 +18,10 @@ class EngineState(enum.Enum):
 
 
 class EngineListener(Protocol):
-    """Told what happens, on the main thread. Each run ends with exactly one of onResult, onError, onCancelled."""
+    """Told what happens, on the main thread, in the user's language but for the texts in a ResultReply.
+
+    Each run ends with exactly one of onResult, onError, onCancelled.
+    """
 
     def onStateChanged(self, state: EngineState) -> None:
         """The engine is in another state now."""

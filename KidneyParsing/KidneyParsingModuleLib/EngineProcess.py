@@ -26,6 +26,7 @@ from KidneyParsingLib.engine.messages import (
 
 from .EngineCommand import EngineCommand, engineCommand
 from .EngineListener import EngineListener, EngineState
+from .Translation import translated, translatedError
 
 CANCEL_MSEC = 500
 CLOSE_MSEC = 2000
@@ -122,7 +123,7 @@ class EngineProcess:
             try:
                 self._take(decode(line))
             except MessageError as error:
-                self._log(f"{error} {line!r}")
+                self._log(f"{translatedError(error)} {line!r}")
 
     def _onErrorOutput(self) -> None:
         text = self._process.readAllStandardError().data().decode("utf-8", "replace").rstrip()
@@ -139,20 +140,20 @@ class EngineProcess:
             if self.state is EngineState.STARTING:
                 self._sendRequest()
         elif isinstance(reply, LogReply):
-            self._log(reply.text)
+            self._log(translated(reply.text))
         elif self._request and getattr(reply, "id", None) in (self._request.id, ""):
             self._takeOfRun(reply)
 
     def _takeOfRun(self, reply: Reply) -> None:
         if isinstance(reply, ProgressReply):
             if self._listener and self.state is EngineState.RUNNING:
-                self._listener.onProgress(reply.fraction, reply.phase, reply.seconds_left)
+                self._listener.onProgress(reply.fraction, translated(reply.phase), reply.seconds_left)
         elif isinstance(reply, CancelledReply) or self.state is EngineState.CANCELLING:
             self._endRun(lambda listener: listener.onCancelled())
         elif isinstance(reply, ResultReply):
             self._endRun(lambda listener: listener.onResult(reply))
         elif isinstance(reply, ErrorReply):
-            self._endRun(lambda listener: listener.onError(reply.message))
+            self._endRun(lambda listener: listener.onError(translated(reply.message)))
 
     def _endRun(self, tell: Callable[[EngineListener], None]) -> None:
         self._killTimer.stop()

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from .Dependencies import ensureDicomExport
 from .Labels import showText
 from .Texts import exportText
+from .Translation import errorsTranslated
 from .UserSettings import recall, remember
 
 # As `mrml.exporting` knows them; surfaces are written into a folder, the others are files with that ending.
@@ -52,7 +53,7 @@ class ExportPanel:
         if not path:
             return
         showText(self._ui.exportLabel, "")
-        with slicer.util.tryWithErrorDisplay(_("Nothing was exported."), waitCursor=True):
+        with slicer.util.tryWithErrorDisplay(_("Nothing was exported."), waitCursor=True), errorsTranslated():
             files = self._write(kind, path)
             remember(FOLDER_SETTING, str(path if kind in FOLDER_KINDS else path.parent))
             text = _("Written: {path}") if files else _("Nothing was written; {path} stays as it was.")

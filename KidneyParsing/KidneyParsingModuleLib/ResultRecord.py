@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import slicer
 
+from KidneyParsingLib.sentences import records_in, with_sentences
+
+_Kept = TypeVar("_Kept", list, dict)
+
 MODEL_ATTRIBUTE = "KidneyParsing.Model"
 _PLACES = "KidneyParsing.Places"
+_SENTENCES = "KidneyParsing.Sentences"
 _CONTRAST = "KidneyParsing.Contrast"
 _FINGERPRINT = "KidneyParsing.Fingerprint"
 
@@ -19,16 +24,15 @@ def record(node: slicer.vtkMRMLSegmentationNode, model: str, places: Sequence[di
     """Keep the model's name, the places to review, and what the segments are now."""
     node.SetAttribute(MODEL_ATTRIBUTE, model)
     node.SetAttribute(_PLACES, json.dumps(list(places)))
+    # Their texts are English; beside them is what they are translated by.
+    node.SetAttribute(_SENTENCES, json.dumps(records_in(list(places))))
     node.SetAttribute(_FINGERPRINT, fingerprint(node))
 
 
 def placesOf(node: slicer.vtkMRMLSegmentationNode) -> list[dict[str, Any]]:
     """The places to review of a result, none for a segmentation of another origin."""
-    try:
-        places = json.loads(node.GetAttribute(_PLACES) or "[]")
-    except ValueError:
-        return []
-    return places if isinstance(places, list) else []
+    places, sentences = _kept(node, _PLACES, []), _kept(node, _SENTENCES, {})
+    return with_sentences(places, sentences)
 
 
 def recordContrast(node: slicer.vtkMRMLSegmentationNode, contrast: Any) -> None:
@@ -86,6 +90,15 @@ def fingerprint(node: slicer.vtkMRMLSegmentationNode) -> str:
         voxels = sums[layer].get(segment.GetLabelValue(), [0])
         facts.append([segmentID, segment.GetName(), statusOf(node, segmentID), *voxels])
     return f"{zlib.crc32(json.dumps(facts).encode()):08x}"
+
+
+def _kept(node: slicer.vtkMRMLSegmentationNode, attribute: str, nothing: _Kept) -> _Kept:
+    """What an attribute holds as JSON; `nothing` where it holds nothing of that type."""
+    try:
+        kept = json.loads(node.GetAttribute(attribute) or "null")
+    except ValueError:
+        return nothing
+    return kept if isinstance(kept, type(nothing)) else nothing
 
 
 def _voxelSums(layer: slicer.vtkOrientedImageData | None) -> dict[int, list[int]]:

@@ -16,6 +16,7 @@ from .EngineListener import EngineState
 from .Labels import showText
 from .RunListener import RunListener
 from .Texts import formatElapsed
+from .Translation import translated
 from .Views import center3DViews
 
 CLOCK_MSEC = 1000
@@ -84,7 +85,7 @@ class RunPanel(RunListener):
         self._onNewSegmentation(segmentationNode)
         center3DViews()
         done = _("Done in {time}. Check every segment before you use it.").format(time=formatElapsed(reply.seconds))
-        showText(self._ui.statusLabel, "\n".join([done, *reply.notes, *_viewNotes()]))
+        showText(self._ui.statusLabel, "\n".join([done, *map(translated, reply.notes), *_viewNotes()]))
 
     def onFailed(self, message: str) -> None:
         """Tell what went wrong in the panel, without a dialog in the way."""

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from .ResultRecord import contrastOf, latestResultOf
 from .Texts import phaseText, tissueText
+from .Translation import translated
 
 
 def scanText(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
@@ -28,9 +29,9 @@ def scanText(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str:
         spacing=" x ".join(f"{mm:.2g}" for mm in overview.spacing_mm),
     )
     phase, phaseNotes = _contrast(volumeNode)
-    notes = [*overview.warnings, *_transformNotes(volumeNode), *phaseNotes]
+    notes = [*map(translated, overview.warnings), *_transformNotes(volumeNode), *phaseNotes]
     noted = [_("Note: {warning}").format(warning=note) for note in notes]
-    return "\n".join([f"{grid}, {overview.covers}.", phase, *noted])
+    return "\n".join([f"{grid}, {translated(overview.covers)}.", phase, *noted])
 
 
 def _contrast(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> tuple[str, list[str]]:

@@ -19,6 +19,7 @@ from .EngineProcess import EngineProcess
 from .RemovalWatch import RemovalWatch
 from .ResultImporter import Replacement, ResultError, ResultImporter
 from .RunListener import RunListener
+from .Translation import translatedError
 from .VolumeWriter import writeVolume
 
 
@@ -105,7 +106,8 @@ class SegmentationRunner:
             self.onError(str(error))
         except Exception as error:
             logging.exception("The result of Kidney Parsing could not be added to the scene")
-            self.onError(_("The result could not be added to the scene: {reason}").format(reason=error))
+            text = _("The result could not be added to the scene: {reason}")
+            self.onError(text.format(reason=translatedError(error)))
         else:
             self._removeFiles()
             self._listener.onFinished(node, reply)

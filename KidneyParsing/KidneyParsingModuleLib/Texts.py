@@ -8,6 +8,10 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from KidneyParsingLib.anatomy import STRUCTURES
+
+from .Translation import translated
+
 LONGEST_NAME = 40
 
 
@@ -40,7 +44,7 @@ def modelName(model: Any) -> str:
 
 def modelText(model: Any) -> str:
     """What a system is and how well it does in its first test; `model` is a ModelInfo."""
-    return "\n".join([model.description, *modelScores(model)[:1]])
+    return "\n".join([translated(model.description), *modelScores(model)[:1]])
 
 
 def modelScores(model: Any) -> list[str]:
@@ -49,28 +53,21 @@ def modelScores(model: Any) -> list[str]:
 
 
 def structureText(name: str) -> str:
-    """A structure's name as a user reads it."""
-    names = {
-        "kidney": _("Kidney"),
-        "tumor": _("Tumor"),
-        "artery": _("Artery"),
-        "vein": _("Vein"),
-        "ureter": _("Ureter"),
-        "cyst": _("Cyst"),
-    }
-    return names.get(name, name)
+    """A structure's name as a user reads it, by itself."""
+    word = structureWord(name)
+    return word[:1].upper() + word[1:]
+
+
+def structureWord(name: str) -> str:
+    """A structure's name within a sentence."""
+    words = {entry.name: entry.word for entry in STRUCTURES}
+    return translated(words.get(name, name))
 
 
 def tissueText(name: str) -> str:
     """A tissue in which HU were measured, within a sentence."""
-    names = {
-        "artery": _("artery"),
-        "vein": _("vein"),
-        "cortex": _("renal cortex"),
-        "medulla": _("medulla"),
-        "ureter": _("ureter"),
-    }
-    return names.get(name, name)
+    names = {"cortex": _("renal cortex"), "medulla": _("medulla")}
+    return names.get(name) or structureWord(name)
 
 
 def phaseText(name: str) -> str:
@@ -164,8 +161,8 @@ def exportText(kind: str) -> str:
 def placeText(place: Mapping[str, Any], number: int, count: int) -> str:
     """Which place it is and why it is worth a look."""
     text = _("{number} of {count}, {structure}, {ml} ml: {reason}")
-    structure, ml = structureText(place["structure"]), formatVolume(place["ml"])
-    return text.format(number=number, count=count, structure=structure.lower(), ml=ml, reason=place["reason"])
+    structure, ml = structureWord(place["structure"]), formatVolume(place["ml"])
+    return text.format(number=number, count=count, structure=structure, ml=ml, reason=translated(place["reason"]))
 
 
 def formatElapsed(seconds: float) -> str:
@@ -180,5 +177,5 @@ def formatVolume(milliliters: float) -> str:
 
 
 def _scoreText(test: str, dice: Mapping[str, float]) -> str:
-    scores = ", ".join(f"{structureText(name).lower()} {value:.2f}" for name, value in dice.items())
+    scores = ", ".join(f"{structureWord(name)} {value:.2f}" for name, value in dice.items())
     return _("{test}: {scores}.").format(test=test, scores=scores)

@@ -15,6 +15,7 @@ from types import TracebackType
 from ..errors import Cancelled, InputError, KidneyParsingError, OutOfMemoryError
 from ..inference.options import Options
 from ..progress import Progress, silent
+from ..sentences import texts_of
 from .messages import (
     CancelledReply,
     CancelRequest,
@@ -32,6 +33,8 @@ from .messages import (
     encode,
 )
 from .scratch import remove_abandoned
+
+_ = texts_of(__name__)
 
 _MAIN = Path(__file__).with_name("__main__.py")
 # The engine answers a cancel well within this time, or is killed so that the caller waits no longer than half a second.
@@ -149,7 +152,9 @@ class EngineClient:
             code = self._stop(_CLOSE_SECONDS)
             if self._cancel_requested.is_set():
                 raise Cancelled("The run was cancelled.")
-            raise KidneyParsingError(f"The engine stopped unexpectedly (exit code {code}); run the CT again.")
+            raise KidneyParsingError(
+                _("The engine stopped unexpectedly (exit code {code}); run the CT again.").format(code=code)
+            )
         if isinstance(reply, ReadyReply):
             self.pid = reply.pid
         elif isinstance(reply, LogReply):

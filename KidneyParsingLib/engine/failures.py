@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from ..errors import Cancelled, KidneyParsingError, OutOfMemoryError, is_out_of_memory
+from ..sentences import sentence_of, texts_of
 from .messages import CancelledReply, ErrorReply, Reply
 
-_OUT_OF_MEMORY = (
+_ = texts_of(__name__)
+
+_OUT_OF_MEMORY = _(
     "There is not enough memory for this CT; close other programs, crop the CT to the kidneys or, "
     "on a small GPU, choose the device cpu."
 )
@@ -21,8 +24,8 @@ def failure_reply(id: str, error: BaseException) -> Reply:
     if isinstance(error, Cancelled):
         return CancelledReply(id)
     if isinstance(error, KidneyParsingError):
-        return ErrorReply(id, str(error), error.exit_code)
+        return ErrorReply(id, sentence_of(error), error.exit_code)
     if is_out_of_memory(error):
         return ErrorReply(id, _OUT_OF_MEMORY, OutOfMemoryError.exit_code)
-    message = f"The run failed unexpectedly ({type(error).__name__}: {error}); the log holds the details."
-    return ErrorReply(id, message, KidneyParsingError.exit_code)
+    message = _("The run failed unexpectedly ({type}: {error}); the log holds the details.")
+    return ErrorReply(id, message.format(type=type(error).__name__, error=error), KidneyParsingError.exit_code)

@@ -23,6 +23,15 @@ _PLACE: Schema = {
     },
     "required": ["structure", "reason", "center_ras", "ml", "score", "kind"],
 }
+# Records of `sentences`, by the English text that they make.
+RECORDS: Schema = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "properties": {"context": _TEXT, "text": _TEXT, "values": {"type": "object"}},
+        "required": ["context", "text", "values"],
+    },
+}
 
 # Keyed by the annotation as it is written in messages.py, whose annotations are strings.
 FIELD_TYPES: dict[str, Schema] = {

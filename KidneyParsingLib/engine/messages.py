@@ -2,7 +2,8 @@
 
 A caller writes requests to the engine's stdin and reads replies from its stdout. Every object carries the protocol's
 `version` and its `type` (the key in `TYPES`); the other keys are the fields of the dataclass. Keys that this version
-does not know are ignored, so that fields can be added without a new version. docs/engine.md describes the conversation.
+does not know are ignored, so that fields can be added without a new version. Texts for the user are English and, where
+the other side is this library too, sentences that can be translated. docs/engine.md describes the conversation.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import Any
 
 from ..errors import InputError
 from ..inference.options import DEFAULT_MODEL, Options
-from .field_types import FIELD_TYPES, fits
+from ..sentences import records_in, texts_of, with_sentences
+from .field_types import FIELD_TYPES, RECORDS, fits
+
+_ = texts_of(__name__)
 
 VERSION = 1
 # A place to look at, as in `review.ReviewPlace`: structure, reason, center_ras (mm), ml, score, kind.
@@ -148,12 +152,17 @@ TYPES: dict[str, type] = {
     "error": ErrorReply,
     "cancelled": CancelledReply,
 }
+# The replies with texts for the user. In a line they also hold, under SENTENCES, how those texts were made.
+SPOKEN = (ProgressReply, LogReply, ResultReply, ErrorReply)
+SENTENCES = "sentences"
 _NAMES = {cls: name for name, cls in TYPES.items()}
 
 
 def encode(message: Request | Reply) -> bytes:
     """The message as one line, newline included. Non-ASCII text is escaped, so that no console codec can break it."""
     record = {"version": VERSION, "type": _NAMES[type(message)], **asdict(message)}
+    if isinstance(message, SPOKEN):
+        record[SENTENCES] = records_in(record)
     return (json.dumps(record, default=_plain) + "\n").encode("ascii")
 
 
@@ -169,14 +178,22 @@ def decode(line: bytes | str) -> Request | Reply:
     record = _record(line)
     if record.get("version") != VERSION:
         raise MessageError(
-            f"This engine speaks protocol version {VERSION}, not {record.get('version')}; "
-            "use the module and the library of the same release.",
+            _(
+                "This engine speaks protocol version {version}, not {other}; use the module and the library of the "
+                "same release."
+            ).format(version=VERSION, other=record.get("version")),
             record,
         )
     cls = TYPES.get(str(record.get("type")))
     if cls is None:
-        raise MessageError(f"There is no message type {record.get('type')!r}; known types: {', '.join(TYPES)}.", record)
-    return cls(**{entry.name: _value(record, entry) for entry in fields(cls) if _is_given(record, entry)})
+        raise MessageError(
+            _("There is no message type {type!r}; known types: {types}.").format(
+                type=record.get("type"), types=", ".join(TYPES)
+            ),
+            record,
+        )
+    values = {entry.name: _value(record, entry) for entry in fields(cls) if _is_given(record, entry)}
+    return cls(**with_sentences(values, _sentences(record)))
 
 
 def is_required(entry: Field) -> bool:
@@ -188,21 +205,28 @@ def _record(line: bytes | str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise MessageError(f"A message must be one JSON object on one line ({error}).") from None
+        raise MessageError(_("A message must be one JSON object on one line ({error}).").format(error=error)) from None
     if not isinstance(record, dict):
-        raise MessageError(f"A message must be a JSON object, not {type(record).__name__}.")
+        raise MessageError(_("A message must be a JSON object, not {type}.").format(type=type(record).__name__))
     return record
 
 
 def _is_given(record: dict[str, Any], entry: Field) -> bool:
     if entry.name not in record and is_required(entry):
-        raise MessageError(f"A {record['type']} message needs the field {entry.name!r}.", record)
+        raise MessageError(
+            _("A {type} message needs the field {field!r}.").format(type=record["type"], field=entry.name), record
+        )
     return entry.name in record
+
+
+def _sentences(record: dict[str, Any]) -> dict[str, Any]:
+    records = record.get(SENTENCES, {})
+    return records if fits(records, RECORDS) else {}
 
 
 def _value(record: dict[str, Any], entry: Field) -> Any:
     value = record[entry.name]
     if not fits(value, FIELD_TYPES[str(entry.type)]):
-        text = f"Field {entry.name!r} of a {record['type']} message must be of type {entry.type}."
-        raise MessageError(text, record)
+        text = _("Field {field!r} of a {type} message must be of type {wanted}.")
+        raise MessageError(text.format(field=entry.name, type=record["type"], wanted=entry.type), record)
     return tuple(value) if isinstance(value, list) else value

@@ -14,11 +14,14 @@ from typing import Protocol
 from ..errors import Cancelled
 from ..inference.options import Options
 from ..progress import PhaseTimes, Progress, TimeLeft
+from ..sentences import texts_of
 from ..threads import check_threads
 from ..volumes.volume import LabelMap, Volume
 from .long_call import LongCall
 from .messages import ProgressReply, Reply, ResultReply, SegmentRequest
 from .scratch import make_scratch_folder, remove_abandoned
+
+_ = texts_of(__name__)
 
 _READ_FRACTION = 0.04
 _WRITE_FRACTION = 0.97
@@ -76,11 +79,11 @@ class Run:
         self._phases = PhaseTimes()
         options = self._checked_options()
         volume = self._read()
-        self.progress(_READ_FRACTION, "Loading the network")
+        self.progress(_READ_FRACTION, _("Loading the network"))
         parser = parser_for(options, self.request.threads, self.check)
         self._time_left = TimeLeft()
         label_map = parser.parse(volume, self._parsing_progress)
-        self.progress(_WRITE_FRACTION, "Writing the segments")
+        self.progress(_WRITE_FRACTION, _("Writing the segments"))
         self._write(label_map)
         return self._result(volume, label_map, time.perf_counter() - start)
 
@@ -117,7 +120,7 @@ class Run:
     def _read(self) -> Volume:
         from ..volumes.reading import read_ct
 
-        self.progress(0.0, "Reading the CT")
+        self.progress(0.0, _("Reading the CT"))
         return LongCall(lambda: read_ct(self.request.ct)).result(self.check)
 
     def _write(self, label_map: LabelMap) -> None:

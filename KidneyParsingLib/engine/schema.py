@@ -6,8 +6,8 @@ import inspect
 from dataclasses import MISSING, Field, fields
 from typing import get_args
 
-from .field_types import FIELD_TYPES, Schema
-from .messages import TYPES, VERSION, Reply, Request, is_required
+from .field_types import FIELD_TYPES, RECORDS, Schema
+from .messages import SENTENCES, SPOKEN, TYPES, VERSION, Reply, Request, is_required
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -31,6 +31,8 @@ def _union(union: object) -> Schema:
 
 def _definition(name: str, cls: type) -> Schema:
     own = {entry.name: _typed(entry) for entry in fields(cls)}
+    if cls in SPOKEN:
+        own[SENTENCES] = RECORDS | {"default": {}}
     return {
         "type": "object",
         "description": " ".join((inspect.getdoc(cls) or "").split()),

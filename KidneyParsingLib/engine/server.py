@@ -17,6 +17,7 @@ from ..allocator import give_back_memory, keep_freed_memory
 from ..errors import Cancelled, is_out_of_memory
 from ..inference.options import Options
 from ..progress import Log
+from ..sentences import sentence_of, texts_of
 from ..threads import use_threads
 from .failures import failure_reply, is_expected
 from .long_call import LongCall
@@ -34,6 +35,8 @@ from .messages import (
 )
 from .run import Parser, Run
 from .streams import ReplyStream, take_over_standard_streams
+
+_ = texts_of(__name__)
 
 # Makes the parser of a run, which may use so many threads (None: all cores but one); later runs may be given it too.
 ParserFactory = Callable[[Options, int | None, Log], Parser]
@@ -83,7 +86,7 @@ class Server:
         try:
             request = decode(line)
         except MessageError as error:
-            self._send(ErrorReply(error.id, str(error), error.exit_code))
+            self._send(ErrorReply(error.id, sentence_of(error), error.exit_code))
             return
         if isinstance(request, SegmentRequest):
             self._enqueue(request)
@@ -92,13 +95,14 @@ class Server:
         elif isinstance(request, ShutdownRequest):
             self._queue.put(None)
         else:
-            self._send(ErrorReply("", "The engine takes requests; this message is a reply.", MessageError.exit_code))
+            text = _("The engine takes requests; this message is a reply.")
+            self._send(ErrorReply("", text, MessageError.exit_code))
 
     def _enqueue(self, request: SegmentRequest) -> None:
         if request.id in self._runs:
             # Not in the name of that run, for which it would be the end.
-            text = f"There is a run {request.id!r} already; give every run an id of its own."
-            self._send(ErrorReply("", text, MessageError.exit_code))
+            text = _("There is a run {id!r} already; give every run an id of its own.")
+            self._send(ErrorReply("", text.format(id=request.id), MessageError.exit_code))
             return
         run = self._runs[request.id] = Run(request, self._send)
         self._queue.put(run)

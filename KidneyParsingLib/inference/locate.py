@@ -10,7 +10,10 @@ import numpy as np
 
 from ..anatomy import LEFT, RIGHT
 from ..networks.configs import LOCATOR_CLASSES
+from ..sentences import texts_of
 from .grid import Box, Grid
+
+_ = texts_of(__name__)
 
 # Smallest evidence for a kidney after erosion by one voxel, which takes about half of a small kidney.
 MIN_CORE_ML = 5.0
@@ -154,12 +157,12 @@ def doubt_about(kidneys: list[LocatedKidney], candidates: list[LocatedKidney]) -
     chosen.
     """
     if not kidneys:
-        return "no kidney was located"
+        return _("no kidney was located")
     if max(k.ml for k in kidneys) > _LARGEST_ML or max(k.ml for k in kidneys) < _SMALLEST_ML:
-        return "the located kidneys have an unlikely size"
+        return _("the located kidneys have an unlikely size")
     rivals = [c for c in candidates if c.threshold == _THRESHOLDS[-1] and not any(_meet(c.box, k.box) for k in kidneys)]
     if any(rival.ml >= max(_RIVAL_SHARE * max(k.ml for k in kidneys), _SMALLEST_ML) for rival in rivals):
-        return "more than two kidneys were located"
+        return _("more than two kidneys were located")
     return ""
 
 

@@ -9,9 +9,12 @@ import numpy as np
 
 from ..errors import OutOfMemoryError, is_out_of_memory
 from ..networks.configs import NetworkConfig, normalized
+from ..sentences import texts_of
 from .backends.backend import Backend, Tick, no_tick
 from .grid import AIR_HU
 from .windows import blended_slabs, window_count
+
+_ = texts_of(__name__)
 
 
 @dataclass(frozen=True)
@@ -125,14 +128,16 @@ class Predictor:
         smallest = (2 * self.config.stride) ** 3
         if part.size > smallest:
             self._most = max(part.size // 2, smallest)
-            self._log(f"Not enough memory for {part.size} voxels at a time; going on with {self._most}.")
+            text = _("Not enough memory for {voxels} voxels at a time; going on with {most}.")
+            self._log(text.format(voxels=part.size, most=self._most))
         elif self._on_cpu is not None:
-            self._log(f"Not enough memory on {self.backend.device}; going on with the CPU.")
+            text = _("Not enough memory on {device}; going on with the CPU.")
+            self._log(text.format(device=self.backend.device))
             self.backend, self._on_cpu = self._on_cpu(), None
             self._most = most_voxels(self.config, self.backend.device)
         else:
             raise OutOfMemoryError(
-                "There is not enough memory for this CT; close other programs or crop the CT to the kidneys."
+                _("There is not enough memory for this CT; close other programs or crop the CT to the kidneys.")
             )
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ..anatomy import STRUCTURES
 from ..errors import InputError
+from ..sentences import texts_of
+
+_ = texts_of(__name__)
 
 DEFAULT_MODEL = "ba_net"
 QUALITIES = ("fast", "default", "best")
@@ -46,14 +49,20 @@ class Options:
         """Raises InputError for a value that does not exist."""
         known = tuple(entry.name for entry in STRUCTURES)
         for name in self.structures or ():
-            _require_known("structure", name, known)
-        _require_known("quality", self.quality, QUALITIES)
-        _require_known("region", self.region, REGIONS)
-        _require_known("backend", self.backend, BACKENDS)
+            _require_known(_("structure"), name, known)
+        _require_known(_("quality"), self.quality, QUALITIES)
+        _require_known(_("region"), self.region, REGIONS)
+        _require_known(_("backend"), self.backend, BACKENDS)
         if self.overlap is not None and not 0 <= self.overlap <= _MOST_OVERLAP:
-            raise InputError(f"Windows cannot overlap by {self.overlap}; choose 0 to {_MOST_OVERLAP}.")
+            raise InputError(
+                _("Windows cannot overlap by {overlap}; choose 0 to {most}.").format(
+                    overlap=self.overlap, most=_MOST_OVERLAP
+                )
+            )
 
 
 def _require_known(what: str, name: str, known: tuple[str, ...]) -> None:
     if name not in known:
-        raise InputError(f"There is no {what} {name!r}; choose from {', '.join(known)}.")
+        raise InputError(
+            _("There is no {what} {name!r}; choose from {known}.").format(what=what, name=name, known=", ".join(known))
+        )

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from ..allocator import give_back_memory
+from ..anatomy import LEFT, RIGHT
 from ..errors import InputError
 from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
+from ..sentences import texts_of
 from ..volumes.geometry import voxel_ml
 from ..volumes.lookup import exchanged
 from ..volumes.volume import LabelMap, Volume
@@ -33,9 +35,12 @@ from .steps import Step, Steps
 from .systems import LOCATOR
 from .upsampling import labels_on_volume
 
+_ = texts_of(__name__)
+
 KIDNEY = "kidney"
-NO_KIDNEY = "No kidney was found in this volume."
-_BEYOND = "The whole scan was searched, as a kidney reached beyond where it was located."
+NO_KIDNEY = _("No kidney was found in this volume.")
+_BEYOND = _("The whole scan was searched, as a kidney reached beyond where it was located.")
+_ONE_KIDNEY = {RIGHT: _("Only a right kidney was found."), LEFT: _("Only a left kidney was found.")}
 _UNSEEN = 1e3
 # The fraction of a run's progress when the kidneys are located; what comes after the passes, as a share of them.
 _FOUND = 0.1
@@ -66,7 +71,9 @@ class KidneyParser:
         self.members = [self.networks[name] for name in self.system.members]
         self.config = self.members[0].config
         if len({_input_and_output(member.config) for member in self.members}) > 1:
-            raise InputError(f"The networks of {options.model} do not fit together; release them anew.")
+            raise InputError(
+                _("The networks of {model} do not fit together; release them anew.").format(model=options.model)
+            )
 
     @property
     def _plan(self) -> PassPlan:
@@ -74,14 +81,14 @@ class KidneyParser:
 
     def parse(self, volume: Volume, progress: Progress = silent) -> LabelMap:
         """Segments of a CT on its own grid. A CT without kidneys gives a label map without segments and a note."""
-        first = Steps(progress, 0.0, _FOUND, [Step("Locating the kidneys", 1.0)]).next()
+        first = Steps(progress, 0.0, _FOUND, [Step(_("Locating the kidneys"), 1.0)]).next()
         location = locate(self.networks[LOCATOR], volume, first)
         regions = self._regions(volume, location)
         self._give_back_memory()  # what reading and locating took must not add to what comes
         result = self._parsed(volume, location, regions, progress, _FOUND)
         if result is None:
             result = self._parsed(volume, location, whole_scan(volume, (_BEYOND,)), progress, _CUT)
-        progress(1.0, "Done")
+        progress(1.0, _("Done"))
         return result
 
     def _give_back_memory(self) -> None:
@@ -97,8 +104,9 @@ class KidneyParser:
             finder = self.networks[self.system.finder]
             return around_found(finder, self.system.gated, self.config, located, volume)
         if location.doubt:
-            self._log(f"The whole scan is parsed, as {location.doubt}.")
-            return whole_scan(volume, (f"The whole scan was searched, as {location.doubt}.",))
+            self._log(_("The whole scan is parsed, as {doubt}.").format(doubt=location.doubt))
+            note = _("The whole scan was searched, as {doubt}.").format(doubt=location.doubt)
+            return whole_scan(volume, (note,))
         return located
 
     def _around_located(self, volume: Volume, location: Location) -> Regions:
@@ -207,7 +215,7 @@ class KidneyParser:
         sides = [s.side for s in result.segments if s.structure.name == KIDNEY]
         if len(sides) == 2 or KIDNEY not in self.config.classes:
             return ()
-        return (f"Only a {sides[0]} kidney was found.",) if sides else (NO_KIDNEY,)
+        return (_ONE_KIDNEY[sides[0]],) if sides else (NO_KIDNEY,)
 
 
 def _boxes(location: Location) -> list[Box]:
@@ -216,7 +224,8 @@ def _boxes(location: Location) -> list[Box]:
 
 def _steps(seconds: list[float], progress: Progress, start: float) -> Steps:
     """The steps after the kidneys are located, of which the regions take `seconds`; the fraction begins at `start`."""
-    regions = [Step(f"Parsing region {i + 1} of {len(seconds)}", s) for i, s in enumerate(seconds)]
+    text = _("Parsing region {number} of {count}")
+    regions = [Step(text.format(number=i + 1, count=len(seconds)), s) for i, s in enumerate(seconds)]
     rest = sum(seconds) * _REST
-    return Steps(progress, start, 1.0, [*regions, Step("Bringing the result to the CT's grid", rest / 2),
-                                         Step("Cleaning up", rest / 2)])  # fmt: skip
+    return Steps(progress, start, 1.0, [*regions, Step(_("Bringing the result to the CT's grid"), rest / 2),
+                                         Step(_("Cleaning up"), rest / 2)])  # fmt: skip

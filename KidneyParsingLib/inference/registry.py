@@ -11,10 +11,12 @@ from pathlib import Path
 
 from ..anatomy import STRUCTURES
 from ..errors import InputError
+from ..sentences import texts_of
 from .systems import SYSTEMS, System
 
+_ = texts_of(__name__)
+
 _TINY = "-tiny."
-_DEMONSTRATION = " Weights trained for minutes: a demonstration."
 _RELEASED = Path(__file__).resolve().parent.parent / "weights"
 # Set to a folder that `train --release` wrote to, it makes those networks the ones that are used.
 WEIGHTS_VARIABLE = "KIDNEYPARSING_WEIGHTS"
@@ -63,8 +65,10 @@ class ModelInfo:
     @property
     def description(self) -> str:
         """What it is, where it was published, and whether its weights are there to show it only."""
-        demonstration = any(_TINY in network.weights for network in self.networks)
-        return f"{self.system.summary} {self.system.reference}.{_DEMONSTRATION if demonstration else ''}"
+        text = _("{summary} {reference}.")
+        if any(_TINY in network.weights for network in self.networks):
+            text = _("{summary} {reference}. Weights trained for minutes: a demonstration.")
+        return text.format(summary=self.system.summary, reference=self.system.reference)
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -93,9 +97,9 @@ def _manifest() -> dict:
     try:
         return _read_manifest(path, path.stat().st_mtime_ns)
     except (OSError, ValueError) as error:
-        chosen = f"set {WEIGHTS_VARIABLE} to a folder of released weights, or unset it"
-        remedy = chosen if os.environ.get(WEIGHTS_VARIABLE) else "install the package again"
-        raise InputError(f"{path} is missing or damaged; {remedy}.") from error
+        chosen = _("set {variable} to a folder of released weights, or unset it").format(variable=WEIGHTS_VARIABLE)
+        remedy = chosen if os.environ.get(WEIGHTS_VARIABLE) else _("install the package again")
+        raise InputError(_("{path} is missing or damaged; {remedy}.").format(path=path, remedy=remedy)) from error
 
 
 @lru_cache(maxsize=1)
@@ -107,7 +111,9 @@ def find_network(name: str) -> NetworkInfo:
     """The released network of this name. Raises InputError if there is none."""
     entry = _manifest()["networks"].get(name)
     if entry is None:
-        raise InputError(f"There are no weights for the network {name!r}; train and release it first.")
+        raise InputError(
+            _("There are no weights for the network {name!r}; train and release it first.").format(name=name)
+        )
     return NetworkInfo(name, **entry | {"structures": tuple(entry["structures"])})
 
 
@@ -125,5 +131,7 @@ def find_model(name: str) -> ModelInfo:
     """The model called `name`. Raises InputError, naming the models there are, if there is none."""
     models = {info.name: info for info in list_models()}
     if name not in models:
-        raise InputError(f"There is no model {name!r}; choose one of: {', '.join(models)}.")
+        raise InputError(
+            _("There is no model {name!r}; choose one of: {models}.").format(name=name, models=", ".join(models))
+        )
     return models[name]

@@ -14,6 +14,7 @@ from ..review import ReviewPlace
 from ..volumes.geometry import lps_to_ras
 
 NAMES = {s.label: s.name for s in STRUCTURES}
+WORDS = {s.label: s.word for s in STRUCTURES}
 KIDNEY = structure("kidney").label
 LESIONS = tuple(structure(name).label for name in ("tumor", "cyst"))
 ORGAN = (KIDNEY, *LESIONS)

@@ -6,8 +6,11 @@ import numpy as np
 from scipy import ndimage
 
 from ..review import ReviewPlace
+from ..sentences import texts_of
 from .cleanup import MIN_ML
-from .review_case import KIDNEY, LESIONS, NAMES, ORGAN, ReviewCase, bounding_window, central_voxel, components_of
+from .review_case import KIDNEY, LESIONS, NAMES, ORGAN, WORDS, ReviewCase, bounding_window, central_voxel, components_of
+
+_ = texts_of(__name__)
 
 # The grid may reach up to a voxel beyond the scan, where nothing is predicted.
 _BORDER_VOXELS = 2
@@ -43,7 +46,7 @@ def _near_border(case: ReviewCase, window: tuple[slice, ...]) -> np.ndarray:
 def _cut(case: ReviewCase, points: np.ndarray, area: float) -> ReviewPlace:
     center = central_voxel(points, np.ones(len(points)), case.spacing)
     score = 1 - np.exp(-area / _LARGE_CUT_CM2)
-    reason = "The kidney is cut here by the border of the scan or of the parsed region."
+    reason = _("The kidney is cut here by the border of the scan or of the parsed region.")
     return case.place(KIDNEY, "border", reason, center, len(points) * case.voxel_ml, score)
 
 
@@ -65,7 +68,8 @@ def _specks(case: ReviewCase, label: int) -> list[ReviewPlace]:
 def _speck(case: ReviewCase, label: int, points: np.ndarray) -> ReviewPlace:
     kept = (case.labels[tuple(points.T)] == label).mean() > 0.5
     ml = len(points) * case.voxel_ml
-    fate = "was kept, but is hardly larger than what is dropped" if kept else "was dropped for its size"
+    was_kept = _("A small {structure} was kept, but is hardly larger than what is dropped.")
+    reason = was_kept if kept else _("A small {structure} was dropped for its size.")
     center = central_voxel(points, case.probability(label, tuple(points.T)), case.spacing)
     # A close call at best: the volume is what may be wrong with even odds.
-    return case.place(label, "speck", f"A small {NAMES[label]} {fate}.", center, ml, case.importance(label, ml / 2))
+    return case.place(label, "speck", reason.format(structure=WORDS[label]), center, ml, case.importance(label, ml / 2))

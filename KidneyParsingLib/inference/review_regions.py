@@ -15,7 +15,10 @@ from scipy.spatial import cKDTree
 
 from ..anatomy import NUM_CLASSES, structure
 from ..review import ReviewPlace
-from .review_case import NAMES, ORGAN, ReviewCase, beside, central_voxel, components_of, neighbourhood
+from ..sentences import texts_of
+from .review_case import NAMES, ORGAN, WORDS, ReviewCase, beside, central_voxel, components_of, neighbourhood
+
+_ = texts_of(__name__)
 
 # From this doubt on, 1 - p(label), a voxel is looked at.
 _DOUBT = 0.25
@@ -29,8 +32,14 @@ _MIN_ML = 0.1
 _CELL_MM = 20.0
 # Of two structures in question, the one that matters more.
 _RANK = ("kidney", "ureter", "vein", "artery", "cyst", "tumor")
-_ONE = {"kidney": "a kidney", "tumor": "a tumor", "cyst": "a cyst", "artery": "an artery", "vein": "a vein"}
-_ONE["ureter"] = "a ureter"
+_ONE = {
+    "kidney": _("a kidney"),
+    "tumor": _("a tumor"),
+    "cyst": _("a cyst"),
+    "artery": _("an artery"),
+    "vein": _("a vein"),
+    "ureter": _("a ureter"),
+}
 _SLAB = 8
 
 
@@ -155,6 +164,8 @@ def _reason(cell: _Voxels, case: ReviewCase) -> str:
     label = cell.question[0]
     own = case.labels[tuple(cell.points.T)] == label
     if cell.change[own].sum() > cell.change[~own].sum():
-        return f"This may not be {NAMES[label]}."
+        return _("This may not be {structure}.").format(structure=WORDS[label])
     goes_on = (case.labels[neighbourhood(cell.points, case.labels.shape)] == label).any()
-    return f"The {NAMES[label]} may go on here." if goes_on else f"There may be {_ONE[NAMES[label]]} here."
+    if goes_on:
+        return _("The {structure} may go on here.").format(structure=WORDS[label])
+    return _("There may be {structure} here.").format(structure=_ONE[NAMES[label]])

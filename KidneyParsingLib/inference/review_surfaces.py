@@ -10,7 +10,10 @@ import numpy as np
 
 from ..anatomy import structure
 from ..review import ReviewPlace
+from ..sentences import texts_of
 from .review_case import ReviewCase, beside, bounding_window, central_voxel, components_of
+
+_ = texts_of(__name__)
 
 _TRUSTED = tuple(structure(name).label for name in ("kidney", "artery", "vein"))
 _SURFACE_P = 0.5
@@ -57,5 +60,5 @@ def _place(case: ReviewCase, region: np.ndarray) -> ReviewPlace:
     weight = case.boundary[where].astype(np.float32)
     ml = float(weight.sum()) * case.voxel_ml
     center = central_voxel(region, weight, case.spacing)
-    reason = "A surface is seen here, but no structure was found."
+    reason = _("A surface is seen here, but no structure was found.")
     return case.place(label, "surface", reason, center, ml, _TRUST * case.importance(label, ml))

@@ -11,7 +11,10 @@ from scipy.spatial import cKDTree
 
 from ..anatomy import structure
 from ..review import ReviewPlace
-from .review_case import NAMES, ORGAN, TUBES, ReviewCase, central_voxel, components_of, neighbourhood
+from ..sentences import texts_of
+from .review_case import ORGAN, TUBES, WORDS, ReviewCase, central_voxel, components_of, neighbourhood
+
+_ = texts_of(__name__)
 
 # Parts further from each other than this are not two ends of one break.
 _GAP_MM = 20.0
@@ -107,9 +110,9 @@ def _gap(
     along = _along_line(case, small.label, a, b)
     if not len(points) or along < _BRIDGE_P or not p.any():
         return None
-    name = NAMES[small.label]
     score = min(1.0, 2 * along) * _weight(case, small.label, len(small.points))
-    reason = f"The {name} may go on here: two parts end {length:.0f} mm apart."
+    text = _("The {structure} may go on here: two parts end {mm:.0f} mm apart.")
+    reason = text.format(structure=WORDS[small.label], mm=length)
     ml = len(small.points) * case.voxel_ml
     return case.place(small.label, "gap", reason, central_voxel(points, p, case.spacing), ml, score)
 
@@ -185,7 +188,7 @@ def _touched(case: ReviewCase, sure: np.ndarray, points: np.ndarray, label: int)
 def _neck(case: ReviewCase, label: int, points: np.ndarray, voxels: int) -> ReviewPlace:
     doubt = 1 - case.probability(label, tuple(points.T))
     score = min(1.0, float(doubt.mean())) * _weight(case, label, voxels)
-    reason = f"The {NAMES[label]} hangs together here by a doubtful stretch."
+    reason = _("The {structure} hangs together here by a doubtful stretch.").format(structure=WORDS[label])
     ml = voxels * case.voxel_ml
     return case.place(label, "neck", reason, central_voxel(points, doubt, case.spacing), ml, score)
 
@@ -235,5 +238,5 @@ def _inside(case: ReviewCase, point: np.ndarray) -> bool:
 def _end(case: ReviewCase, part: _Part, end: int) -> ReviewPlace:
     ml = len(part.points) * case.voxel_ml
     score = _END_SCORE * (1 + _weight(case, part.label, len(part.points)))
-    reason = f"The {NAMES[part.label]} ends here, away from any organ."
+    reason = _("The {structure} ends here, away from any organ.").format(structure=WORDS[part.label])
     return case.place(part.label, "end", reason, part.points[end], ml, score)

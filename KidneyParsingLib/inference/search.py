@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..networks.configs import NetworkConfig
+from ..sentences import texts_of
 from ..volumes.volume import Volume
 from .backends.backend import Tick
 from .grid import Box, Grid, bounds
@@ -16,7 +17,9 @@ from .network_input import network_grid, network_input, network_spacing
 from .network_pass import Predictor
 from .regions import component_boxes, largest_components, patch_boxes, roi_box, ureter_box
 
-_ROUGH_FAILED = "The model's own search found no kidney; the locator's kidneys were parsed instead."
+_ = texts_of(__name__)
+
+_ROUGH_FAILED = _("The model's own search found no kidney; the locator's kidneys were parsed instead.")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..sentences import texts_of
+
+_ = texts_of(__name__)
+
 LOCATOR = "locator"
 ENSEMBLE_SIZE = 5
 
@@ -37,27 +41,29 @@ class System:
 SYSTEMS: tuple[System, ...] = (
     System(
         "ba_net",
-        "BA-Net, boundary-aware network: all structures in one run. The default.",
+        _("BA-Net, boundary-aware network: all structures in one run. The default."),
         "Hu et al. 2022, arXiv 2208.13338",
         ("ba_net",),
     ),
-    System("plain_unet", "nnU-Net's plain U-Net, BA-Net's comparator.", "10.1038/s41592-020-01008-z", ("plain_unet",)),
+    System(
+        "plain_unet", _("nnU-Net's plain U-Net, BA-Net's comparator."), "10.1038/s41592-020-01008-z", ("plain_unet",)
+    ),
     System(
         "res_unet",
-        "nnU-Net's residual-encoder U-Net, BA-Net's comparator.",
+        _("nnU-Net's residual-encoder U-Net, BA-Net's comparator."),
         "Isensee and Maier-Hein 2019, arXiv 1908.02182",
         ("res_unet",),
     ),
     System(
         "rb_ensemble",
-        "RB-Ensemble: mean of residual U-Net and BA-Net.",
+        _("RB-Ensemble: mean of residual U-Net and BA-Net."),
         "Hu et al. 2022, arXiv 2208.13338",
         # A BA-Net of the residual U-Net's size, as the two share a grid; the default's is larger.
         ("res_unet", "ba_net_1"),
     ),
     System(
         "boundary_stream",
-        "Boundary-stream network, mean of five and of mirror images: kidney and tumor; slow.",
+        _("Boundary-stream network, mean of five and of mirror images: kidney and tumor; slow."),
         "Myronenko and Hatamizadeh 2019, arXiv 1909.06684",
         tuple(f"boundary_stream_{i + 1}" for i in range(ENSEMBLE_SIZE)),
         mirrored=True,
@@ -65,15 +71,15 @@ SYSTEMS: tuple[System, ...] = (
     ),
     System(
         "bisc_unet",
-        "BiSC-UNet: a rough SC-UNet finds the kidneys, a fine one parses kidney and tumor.",
+        _("BiSC-UNet: a rough SC-UNet finds the kidneys, a fine one parses kidney and tumor."),
         "Wang et al. 2019, 10.24926/548719.013",
         ("sc_unet",),
         finder="sc_unet_rough",
     ),
-    System("kid_net", "Kid-Net: artery, vein and ureter.", "Taha et al. 2018, arXiv 1806.06769", ("kid_net",)),
+    System("kid_net", _("Kid-Net: artery, vein and ureter."), "Taha et al. 2018, arXiv 1806.06769", ("kid_net",)),
     System(
         "tu_net",
-        "TuNet: cascaded L-, W- and T-Net for kidney and tumor.",
+        _("TuNet: cascaded L-, W- and T-Net for kidney and tumor."),
         "Vu et al. 2019, arXiv 1910.07521",
         ("tu_net",),
         finder="l_net",

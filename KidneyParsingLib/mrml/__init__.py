@@ -4,8 +4,13 @@ The same code runs in the Slicer application and with the package slicer-core; n
 """
 
 from ..errors import InputError
+from ..sentences import texts_of
+
+# Translations are kept by the file's name, which a package's own does not hold.
+_ = texts_of(f"{__name__}.__init__")
 
 try:
     import slicer as _slicer  # noqa: F401
 except ImportError as error:
-    raise InputError('Rendering needs slicer-core; install it with: pip install "KidneyParsingLib[render]"') from error
+    text = _('Rendering needs slicer-core; install it with: pip install "KidneyParsingLib[render]"')
+    raise InputError(text) from error

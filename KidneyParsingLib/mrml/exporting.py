@@ -9,11 +9,14 @@ from typing import Protocol
 import slicer
 
 from ..errors import InputError
+from ..sentences import texts_of
 from ..volumes.dicom_seg import write_dicom_seg
 from ..volumes.meshes import MESH_FORMATS, write_meshes
 from ..volumes.output_files import check_free, filled_together
 from ..volumes.writing import write_label_map
 from .segmentation_content import labelMapOnVolume, reviewedSegments, segmentMeshes
+
+_ = texts_of(__name__)
 
 FILE_KINDS = ("seg.nrrd", "nii.gz", "dcm", "mrb")
 KINDS = (*FILE_KINDS, *MESH_FORMATS)
@@ -73,33 +76,48 @@ def sourceFiles(
     instances = ((volumeNode and volumeNode.GetAttribute(INSTANCES_ATTRIBUTE)) or "").split()
     if not instances or database is None:
         raise InputError(
-            "DICOM SEG refers to the CT's DICOM slices; load the CT from Slicer's DICOM database and segment it there."
+            _(
+                "DICOM SEG refers to the CT's DICOM slices; load the CT from Slicer's DICOM database and segment it "
+                "there."
+            )
         )
     files = [database.fileForInstance(instance) for instance in instances]
     missing = sum(not (file and Path(file).is_file()) for file in files)
     if missing:
         raise InputError(
-            f"{missing} of the CT's {len(files)} DICOM files are gone; import the series into Slicer's database again."
+            _(
+                "{missing} of the CT's {count} DICOM files are gone; import the series into Slicer's database again."
+            ).format(missing=missing, count=len(files))
         )
     return files
 
 
 def _checkFile(path: Path, kind: str, replace: bool) -> None:
     if kind not in KINDS:
-        raise InputError(f"There is no kind of export {kind!r}; choose from {', '.join(KINDS)}.")
+        raise InputError(
+            _("There is no kind of export {kind!r}; choose from {kinds}.").format(kind=kind, kinds=", ".join(KINDS))
+        )
     if not path.name.lower().endswith(f".{kind}"):
-        raise InputError(f"The name {path} does not fit what is to be written; end it in .{kind}.")
+        raise InputError(
+            _("The name {path} does not fit what is to be written; end it in .{kind}.").format(path=path, kind=kind)
+        )
     check_free(path, replace)
 
 
 def _writeWhole(path: Path, write: Callable[[Path], bool]) -> None:
     """Have `write` make a file of this name in a temporary folder, then move it to its place."""
     if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent} to write {path.name} into; make it first.")
+        raise InputError(
+            _("There is no folder {parent} to write {name} into; make it first.").format(
+                parent=path.parent, name=path.name
+            )
+        )
     with filled_together(path.parent, replace=True) as scratch:
         target = scratch / path.name
         if not write(target) or not target.is_file():
-            raise InputError(f"{path} cannot be written (the disk may be full); choose another folder.")
+            raise InputError(
+                _("{path} cannot be written (the disk may be full); choose another folder.").format(path=path)
+            )
 
 
 def _writeSegmentation(segmentationNode: slicer.vtkMRMLSegmentationNode, target: Path) -> bool:

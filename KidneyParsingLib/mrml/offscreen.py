@@ -10,8 +10,11 @@ import vtk
 from vtk.util import numpy_support
 
 from ..errors import InputError
+from ..sentences import texts_of
 
-NO_OPENGL = (
+_ = texts_of(__name__)
+
+NO_OPENGL = _(
     "There is no OpenGL for pictures; on Debian or Ubuntu install it with: apt install libegl1 libgl1 libgl1-mesa-dri"
 )
 

@@ -10,6 +10,7 @@ import vtk
 from vtk.util import numpy_support
 
 from ..errors import InputError
+from ..sentences import texts_of
 from ..volumes.volume import LabelMap, Volume
 from .offscreen import offscreen_window, png_bytes
 from .render_3d import add_surfaces, look_from_anterior
@@ -17,6 +18,8 @@ from .render_slice import axial_slice, draw_slice
 from .render_text import DARK, LEGEND_ROWS, LIGHT, ROW_PIXELS, add_directions, add_legend, add_text
 from .scene import create_scene
 from .segmentation import create_segmentation_node
+
+_ = texts_of(__name__)
 
 PANEL = 800
 LEGEND_HEIGHT = LEGEND_ROWS * ROW_PIXELS + 16
@@ -99,4 +102,6 @@ def _write_at_once(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise InputError(f"Cannot write {path}: {error.strerror}; choose another place.") from error
+        raise InputError(
+            _("Cannot write {path}: {reason}; choose another place.").format(path=path, reason=error.strerror)
+        ) from error

@@ -13,9 +13,12 @@ from vtk.util import numpy_support
 
 from ..anatomy import NUM_CLASSES, SEGMENTS, SIDE_CODES, TISSUE, Code, Segment, Structure, segment
 from ..errors import InputError
+from ..sentences import texts_of
 from ..volumes.geometry import lps_to_ras, voxel_ml
 from ..volumes.mesh import Mesh, surface_of
 from ..volumes.volume import LabelMap
+
+_ = texts_of(__name__)
 
 # The label of the first structure that is not ours; with one for every segment they must stay below 256.
 _FIRST_FOREIGN_LABEL = NUM_CLASSES
@@ -34,10 +37,10 @@ def labelMapOnVolume(
     the later one wins. Raises InputError without a volume, or for more segments than a label map can hold.
     """
     if volumeNode is None or volumeNode.GetImageData() is None:
-        raise InputError("This export lies on the CT's voxels; choose the CT that was segmented.")
+        raise InputError(_("This export lies on the CT's voxels; choose the CT that was segmented."))
     segments = _segmentsOf(segmentationNode, segmentIds)
     if len(segments) > _MOST_SEGMENTS:
-        raise InputError(f"There are more than {_MOST_SEGMENTS} segments; choose fewer of them.")
+        raise InputError(_("There are more than {most} segments; choose fewer of them.").format(most=_MOST_SEGMENTS))
     ids, values = vtk.vtkStringArray(), vtk.vtkIntArray()
     for id, item in segments.items():
         ids.InsertNextValue(id)
@@ -112,7 +115,11 @@ def _requireVoxels(node: slicer.vtkMRMLSegmentationNode) -> None:
     name = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
     segmentation = node.GetSegmentation()
     if segmentation.GetNumberOfSegments() and not segmentation.CreateRepresentation(name):
-        raise InputError(f"The segments of {node.GetName()} have no voxels and cannot be given any; export the scene.")
+        raise InputError(
+            _("The segments of {name} have no voxels and cannot be given any; export the scene.").format(
+                name=node.GetName()
+            )
+        )
 
 
 def _known(id: str) -> Segment | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 
 from ..errors import InputError
+from ..sentences import texts_of
+
+_ = texts_of(__name__)
 
 
 def choose_device(name: str) -> torch.device:
@@ -18,4 +21,6 @@ def choose_device(name: str) -> torch.device:
     try:
         return torch.empty(1, device=name).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"The device {name!r} cannot be used on this machine; choose auto or cpu.") from error
+        raise InputError(
+            _("The device {name!r} cannot be used on this machine; choose auto or cpu.").format(name=name)
+        ) from error

@@ -7,7 +7,10 @@ from itertools import product
 import numpy as np
 
 from ..errors import InputError
+from ..sentences import texts_of
 from .volume import LabelMap
+
+_ = texts_of(__name__)
 
 # In voxels: how far a label map's voxel may lie from one of the CT.
 _TOLERANCE = 0.25
@@ -36,7 +39,7 @@ def _turned(to_ct: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.n
     rounded = corners @ turn.T + np.rint(to_ct[:3, 3])
     is_turn = (np.abs(turn).sum(axis=0) == 1).all() and (np.abs(turn).sum(axis=1) == 1).all()
     if not is_turn or np.abs(exact - rounded).max() > _TOLERANCE:
-        raise InputError("The segmentation does not lie on the voxels of this CT; give the CT that was segmented.")
+        raise InputError(_("The segmentation does not lie on the voxels of this CT; give the CT that was segmented."))
     return np.abs(turn).argmax(axis=1), rounded.min(axis=0).astype(int)
 
 
@@ -47,5 +50,5 @@ def _pasted(array: np.ndarray, corner: np.ndarray, shape: tuple[int, ...]) -> np
         source = tuple(slice(a - c, b - c) for a, b, c in zip(low, high, corner, strict=True))
         result[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = array[source]
     if np.count_nonzero(result) < np.count_nonzero(array):
-        raise InputError("The segmentation reaches beyond this CT; give the CT that was segmented.")
+        raise InputError(_("The segmentation reaches beyond this CT; give the CT that was segmented."))
     return result

@@ -12,8 +12,11 @@ import pydicom
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..sentences import texts_of
 from .image_files import itk_warnings_off
 from .slices import Slice, check_stack, evenly_spaced, in_order, largest_grid, stack_affine
+
+_ = texts_of(__name__)
 
 _TAGS = [
     "Modality", "ImageType", "SeriesInstanceUID", "SeriesDescription", "AcquisitionNumber", "InstanceNumber",
@@ -56,12 +59,16 @@ def _largest_series(files: Iterable[Path], folder: Path) -> tuple[list[Slice], l
     largest = max(volumes, key=len)
     if len(volumes) == 1:
         return largest, []
-    taken = f"took the largest, {largest[0].title} ({len(largest)} slices)"
-    return largest, [f"The folder holds {len(volumes)} CT series: {taken}."]
+    note = _("The folder holds {count} CT series: took the largest, {title!r} ({slices} slices).")
+    return largest, [note.format(count=len(volumes), title=largest[0].title, slices=len(largest))]
 
 
 def _no_ct(folder: Path) -> InputError:
-    return InputError(f"There is no CT series in the folder {folder}; give a folder with the DICOM slices of one CT.")
+    return InputError(
+        _("There is no CT series in the folder {folder}; give a folder with the DICOM slices of one CT.").format(
+            folder=folder
+        )
+    )
 
 
 def _stacked(slices: list[Slice]) -> tuple[list[Slice], np.ndarray, list[str]]:
@@ -69,9 +76,11 @@ def _stacked(slices: list[Slice]) -> tuple[list[Slice], np.ndarray, list[str]]:
     ordered, heights = in_order(alike)
     notes = []
     if len(alike) < len(slices):
-        notes.append(f"{len(slices) - len(alike)} slice(s) of another size or orientation were left out.")
+        note = _("{count} slice(s) of another size or orientation were left out.")
+        notes.append(note.format(count=len(slices) - len(alike)))
     if len(ordered) < len(alike):
-        notes.append(f"{len(alike) - len(ordered)} slice(s) at a place already taken were left out.")
+        note = _("{count} slice(s) at a place already taken were left out.")
+        notes.append(note.format(count=len(alike) - len(ordered)))
     return ordered, heights, notes
 
 
@@ -94,7 +103,7 @@ def _slice_of(path: Path, header: pydicom.Dataset) -> Slice | None:
     return Slice(
         path,
         str(header.SeriesInstanceUID),
-        repr(str(header.get("SeriesDescription") or "without a name")),
+        str(header.get("SeriesDescription") or "") or _("without a name"),
         (int(header.Columns), int(header.Rows)),
         (column_distance, row_distance),
         _floats(header.ImageOrientationPatient, 6),
@@ -120,5 +129,7 @@ def _read_plane(item: Slice) -> np.ndarray:
     try:
         plane = sitk.GetArrayFromImage(sitk.ReadImage(str(item.path), imageIO="GDCMImageIO"))
     except RuntimeError:
-        raise InputError(f"The DICOM slice {item.path} is damaged; export the series again.") from None
+        raise InputError(
+            _("The DICOM slice {path} is damaged; export the series again.").format(path=item.path)
+        ) from None
     return plane.reshape(item.size[::-1])

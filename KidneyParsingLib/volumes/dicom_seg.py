@@ -13,6 +13,7 @@ from pydicom.uid import generate_uid
 
 from .. import __version__
 from ..errors import InputError
+from ..sentences import texts_of
 from .ct_grid import on_grid
 from .dicom_seg_segments import PRODUCT, segment_description
 from .dicom_seg_source import SourceSeries, check_source, read_source
@@ -21,6 +22,8 @@ from .writing import DICOM_SEG_SUFFIXES, check_writable, replacing
 
 if TYPE_CHECKING:
     import highdicom
+
+_ = texts_of(__name__)
 
 CONTENT_LABEL = "KIDNEYPARSING"
 CONTENT_DESCRIPTION = "Kidneys and their tumors, vessels, ureters. Research use only."
@@ -36,7 +39,7 @@ def check_dicom_seg(source: str | Path | Sequence[str | Path]) -> SourceSeries:
     """
     check_source(source)
     if find_spec("highdicom") is None:
-        raise InputError('DICOM SEG needs highdicom; install it with: pip install "KidneyParsingLib[dicom]"')
+        raise InputError(_('DICOM SEG needs highdicom; install it with: pip install "KidneyParsingLib[dicom]"'))
     return read_source(source)
 
 
@@ -60,7 +63,7 @@ def write_dicom_seg(
     volumes = label_map.volumes_ml()
     found = [segment for segment in label_map.segments if volumes[segment.id]]
     if not found:
-        raise InputError("There is no segment with voxels, and a DICOM SEG without segments is not allowed.")
+        raise InputError(_("There is no segment with voxels, and a DICOM SEG without segments is not allowed."))
     numbers = np.zeros(256, np.uint8)
     numbers[[segment.value for segment in found]] = np.arange(1, len(found) + 1)
     items = [segment_description(s, number, model, s.id in reviewed) for number, s in enumerate(found, 1)]
@@ -72,9 +75,15 @@ def write_dicom_seg(
             _dataset(series, array, items, model).save_as(temporary)
         except ValueError as error:
             reason = str(error).rstrip(".")
-            raise InputError(f"The series has headers that do not follow DICOM ({reason}); export it again.") from None
+            raise InputError(
+                _("The series has headers that do not follow DICOM ({reason}); export it again.").format(reason=reason)
+            ) from None
         except OSError as error:
-            raise InputError(f"{path} cannot be written ({error.strerror}); choose another folder.") from None
+            raise InputError(
+                _("{path} cannot be written ({reason}); choose another folder.").format(
+                    path=path, reason=error.strerror
+                )
+            ) from None
 
 
 def _dataset(

@@ -11,8 +11,11 @@ import numpy as np
 import pydicom
 
 from ..errors import InputError
+from ..sentences import texts_of
 from .dicom import stack_of
 from .slices import evenly_spaced, stack_affine
+
+_ = texts_of(__name__)
 
 # Attributes of type 2: a series may lack them, the segmentation must have them, if only empty.
 _MAY_BE_EMPTY = (
@@ -40,8 +43,10 @@ def check_source(source: str | Path | Sequence[str | Path]) -> None:
     if not isinstance(source, (str, Path)) or os.path.isdir(source):
         return
     if not os.path.exists(source):
-        raise InputError(f"There is no file or folder {source}; check the path.")
-    raise InputError(f"DICOM SEG refers to the CT's DICOM slices; give their folder, which {source} is not.")
+        raise InputError(_("There is no file or folder {source}; check the path.").format(source=source))
+    raise InputError(
+        _("DICOM SEG refers to the CT's DICOM slices; give their folder, which {source} is not.").format(source=source)
+    )
 
 
 def read_source(source: str | Path | Sequence[str | Path]) -> SourceSeries:
@@ -56,12 +61,16 @@ def read_source(source: str | Path | Sequence[str | Path]) -> SourceSeries:
     else:
         files = [Path(path) for path in source]
         folder = files[0].parent if files else Path()
-    slices, heights, _ = stack_of(files, folder)
+    slices, heights = stack_of(files, folder)[:2]
     stack = np.empty((len(heights), 0, 0))
-    planes, distance, _ = evenly_spaced(stack, heights)
+    planes, distance = evenly_spaced(stack, heights)[:2]
     headers = tuple(_header(item.path, folder) for item in slices)
     if len({header.FrameOfReferenceUID for header in headers}) > 1:
-        raise InputError(f"The slices in {folder} have different frames of reference; export the series again.")
+        raise InputError(
+            _("The slices in {folder} have different frames of reference; export the series again.").format(
+                folder=folder
+            )
+        )
     # Slices whose axes differ in a late digit only are one stack to us, but not to highdicom.
     for header in headers:
         header.ImageOrientationPatient = headers[0].ImageOrientationPatient
@@ -74,7 +83,11 @@ def _header(path: Path, folder: Path) -> pydicom.Dataset:
     header = pydicom.dcmread(path, stop_before_pixels=True)
     missing = [name for name in _NEEDED if not header.get(name)]
     if missing:
-        raise InputError(f"The slices in {folder} have no {missing[0]}; export the series again with all identifiers.")
+        raise InputError(
+            _("The slices in {folder} have no {name}; export the series again with all identifiers.").format(
+                folder=folder, name=missing[0]
+            )
+        )
     for name in _MAY_BE_EMPTY:
         if name not in header:
             setattr(header, name, None)

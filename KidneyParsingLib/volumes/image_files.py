@@ -12,10 +12,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError, KidneyParsingError, OutOfMemoryError
+from ..sentences import texts_of
 from .damage import damaged
 from .geometry import affine_of_image
 from .metaimage import check_metaimage
 from .nifti import NiftiLayout, check_nifti
+
+_ = texts_of(__name__)
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 
@@ -54,11 +57,15 @@ def itk_warnings_off() -> Iterator[None]:
 
 def _check_name(path: Path) -> None:
     if path.suffix.lower() == ".dcm":
-        raise InputError(f"{path} is one DICOM file; give the folder that holds the whole series.")
+        raise InputError(_("{path} is one DICOM file; give the folder that holds the whole series.").format(path=path))
     if image_suffix(path) is None:
-        raise InputError(f"{path} is no CT file that we read; give {', '.join(IMAGE_SUFFIXES)} or a DICOM folder.")
+        raise InputError(
+            _("{path} is no CT file that we read; give {suffixes} or a DICOM folder.").format(
+                path=path, suffixes=", ".join(IMAGE_SUFFIXES)
+            )
+        )
     if path.stat().st_size == 0:
-        raise InputError(f"The file {path} is empty; copy, download or export it again.")
+        raise InputError(_("The file {path} is empty; copy, download or export it again.").format(path=path))
 
 
 def _read_header(path: Path) -> sitk.ImageFileReader:
@@ -73,24 +80,38 @@ def _read_header(path: Path) -> sitk.ImageFileReader:
 
 def _refusal(path: Path, reason: str) -> KidneyParsingError:
     if "allocate memory" in reason:
-        return OutOfMemoryError(f"There is too little memory to read {path}; close other programs or crop the CT.")
+        return OutOfMemoryError(
+            _("There is too little memory to read {path}; close other programs or crop the CT.").format(path=path)
+        )
     if "rthonormal" in reason:
-        return InputError(f"The axes of {path} are not at right angles; resample it onto a regular grid first.")
+        return InputError(
+            _("The axes of {path} are not at right angles; resample it onto a regular grid first.").format(path=path)
+        )
     if "determine ImageIO" in reason:
         kind = image_suffix(path)
-        return InputError(f"{path} is damaged or is not a {kind} image; export the CT again as {kind}.")
+        return InputError(
+            _("{path} is damaged or is not a {kind} image; export the CT again as {kind}.").format(path=path, kind=kind)
+        )
     return damaged(path)
 
 
 def _check_shape(reader: sitk.ImageFileReader, path: Path) -> None:
     size = reader.GetSize()
     if reader.GetNumberOfComponents() > 1 or "complex" in sitk.GetPixelIDValueAsString(reader.GetPixelID()):
-        raise InputError(f"{path} holds colours or vectors, not one CT value per voxel; give the original CT volume.")
+        raise InputError(
+            _("{path} holds colours or vectors, not one CT value per voxel; give the original CT volume.").format(
+                path=path
+            )
+        )
     if len(size) < 3 or min(size[:3]) == 1:
-        raise InputError(f"{path} is a 2D image; give a CT volume with all its slices.")
+        raise InputError(_("{path} is a 2D image; give a CT volume with all its slices.").format(path=path))
     if prod(size[3:]) > 1:
         shape = " x ".join(map(str, size))
-        raise InputError(f"{path} is a {len(size)}D image ({shape}); save the one phase to segment as a 3D volume.")
+        raise InputError(
+            _("{path} is a {dimensions}D image ({shape}); save the one phase to segment as a 3D volume.").format(
+                path=path, dimensions=len(size), shape=shape
+            )
+        )
 
 
 def _read_whole(reader: sitk.ImageFileReader, path: Path) -> tuple[sitk.Image, np.ndarray]:
@@ -129,5 +150,5 @@ def _read_voxels(reader: sitk.ImageFileReader, path: Path) -> sitk.Image:
 def _orientation_notes(reader: sitk.ImageFileReader) -> list[str]:
     codes = [reader.GetMetaData(key) for key in ("qform_code", "sform_code") if reader.HasMetaDataKey(key)]
     if codes and all(code in ("0", "") for code in codes):
-        return ["The file does not state its orientation: right and left may be exchanged."]
+        return [_("The file does not state its orientation: right and left may be exchanged.")]
     return []

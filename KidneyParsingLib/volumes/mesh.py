@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from ..sentences import texts_of
 from .geometry import spacing_of, voxel_ml
+
+_ = texts_of(__name__)
 
 # As Slicer's smoothing factor of 0.2: more would eat thin vessels (a tube of 3 voxels keeps 32 % with Slicer's 0.5).
 PASS_BAND = 10 ** (-4 * 0.2)
@@ -92,7 +95,7 @@ def _vtk() -> tuple:
         import vtk
         from vtk.util import numpy_support
     except ImportError:
-        raise InputError('Surfaces need VTK; install it with: pip install "KidneyParsingLib[render]"') from None
+        raise InputError(_('Surfaces need VTK; install it with: pip install "KidneyParsingLib[render]"')) from None
     return vtk, numpy_support
 
 

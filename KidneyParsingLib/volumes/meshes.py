@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError
+from ..sentences import texts_of
 from .mesh import Mesh, surface_of
 from .mesh_files import write_glb, write_obj, write_stl
 from .output_files import filled_together
 from .volume import LabelMap
+
+_ = texts_of(__name__)
 
 _WRITERS = {"stl": write_stl, "obj": write_obj, "glb": write_glb}
 MESH_FORMATS = tuple(_WRITERS)
@@ -35,9 +38,13 @@ def export_meshes(label_map: LabelMap, folder: str | Path, format: str, replace:
 def write_meshes(meshes: Sequence[Mesh], folder: str | Path, format: str, replace: bool = False) -> list[Path]:
     """Write these meshes as `export_meshes` does."""
     if format not in _WRITERS:
-        raise InputError(f"There is no mesh format {format!r}; choose from {', '.join(_WRITERS)}.")
+        raise InputError(
+            _("There is no mesh format {format!r}; choose from {formats}.").format(
+                format=format, formats=", ".join(_WRITERS)
+            )
+        )
     if not meshes:
-        raise InputError("There is no segment with voxels, so there is no surface to write.")
+        raise InputError(_("There is no segment with voxels, so there is no surface to write."))
     with filled_together(Path(folder), replace) as scratch:
         _WRITERS[format](meshes, scratch)
         names = sorted(path.name for path in scratch.iterdir())

@@ -7,7 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import InputError
+from ..sentences import texts_of
 from .damage import damaged
+
+_ = texts_of(__name__)
 
 _CHUNK = 1 << 20
 _MAX_HEADER_LINES = 200
@@ -25,7 +28,11 @@ def check_metaimage(path: Path, voxel_bytes: int) -> None:
     local = name.upper() == "LOCAL"
     data = path if local else path.parent / name
     if not data.is_file():
-        raise InputError(f"The header {path} names the data file {name}, which is missing; put it beside the header.")
+        raise InputError(
+            _("The header {path} names the data file {name}, which is missing; put it beside the header.").format(
+                path=path, name=name
+            )
+        )
     start = header_end if local else max(int(fields.get("HeaderSize", 0)), 0)
     compressed = fields.get("CompressedData", "False").lower() == "true"
     found = _zlib_length(data, start) if compressed else data.stat().st_size - start

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
+from ..sentences import texts_of
+
+_ = texts_of(__name__)
 
 
 class OutputExistsError(InputError):
@@ -48,16 +51,22 @@ def _check_free(paths: list[Path], replace: bool) -> None:
     # os.path answers False where Path raises: for a name that is too long, say.
     taken = next((path for path in paths if os.path.lexists(path)), None)
     if taken and os.path.isdir(taken):
-        raise InputError(f"{taken} is a folder; give another name.")
+        raise InputError(_("{taken} is a folder; give another name.").format(taken=taken))
     if taken and not replace:
-        raise OutputExistsError(f"{taken} exists already; allow to replace it, or choose another name.")
+        raise OutputExistsError(
+            _("{taken} exists already; allow to replace it, or choose another name.").format(taken=taken)
+        )
 
 
 def _scratch_in(folder: Path) -> Path:
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give a folder to write into.")
+        raise InputError(_("{folder} is a file; give a folder to write into.").format(folder=folder))
     if not os.path.isdir(folder.parent):
-        raise InputError(f"There is no folder {folder.parent} to make {folder.name} in; make it first.")
+        raise InputError(
+            _("There is no folder {parent} to make {name} in; make it first.").format(
+                parent=folder.parent, name=folder.name
+            )
+        )
     try:
         folder.mkdir(exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=".kidneyparsing-export-", dir=folder))
@@ -66,4 +75,6 @@ def _scratch_in(folder: Path) -> Path:
 
 
 def _cannot_write(folder: Path, error: OSError) -> InputError:
-    return InputError(f"{folder} cannot be written ({error.strerror}); choose another folder.")
+    return InputError(
+        _("{folder} cannot be written ({reason}); choose another folder.").format(folder=folder, reason=error.strerror)
+    )

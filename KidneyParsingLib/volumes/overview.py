@@ -12,8 +12,11 @@ import numpy as np
 from scipy import ndimage
 
 from ..anatomy import SEGMENTS
+from ..sentences import texts_of
 from .geometry import direction_of, spacing_of
 from .volume import Volume
+
+_ = texts_of(__name__)
 
 THICK_MM = 3.0
 FEW_SLICES = 24
@@ -73,7 +76,7 @@ def scan_overview(volume: Volume) -> ScanOverview:
         *_gap_warnings(volume, axes[2]),
         *_grid_warnings(spacing, int(shape[coarsest]), float(extent[2]), _tilt_degrees(volume.affine)),
         *([] if odd_values else _width_warnings(planes, extent)),
-        *(["The scan ends within the lungs; kidneys lie below them."] if lung.size and lung[-1] > LUNG_SHARE else []),
+        *_lung_warnings(lung),
     ]
     covers = _coverage(lung, float(extent[2]))
     return ScanOverview(_floats(spacing), _ints(shape), _floats(extent), int(shape[coarsest]), covers, tuple(warnings))
@@ -171,29 +174,30 @@ def _tilt_degrees(affine: np.ndarray) -> float:
 def _value_warnings(planes: np.ndarray) -> list[str]:
     lowest, highest = int(planes.min()), int(planes.max())
     if lowest == highest:
-        return ["All voxels are alike; open the CT again."]
+        return [_("All voxels are alike; open the CT again.")]
     if lowest >= 0 and highest <= 255:
-        return ["The values are grey values from 0 to 255, not HU; export the CT from its DICOM files."]
+        return [_("The values are grey values from 0 to 255, not HU; export the CT from its DICOM files.")]
     if lowest < 0:
         return []
     fat_to_blood = ((planes > 1024 - 150) & (planes < 1024 + 300)).mean()
     if fat_to_blood > 0.2:
-        return ["The values look like HU + 1024; subtract 1024 first, or export the CT from its DICOM files."]
-    return ["No value is below 0, so this may not be a CT in HU; the result will not be reliable."]
+        return [_("The values look like HU + 1024; subtract 1024 first, or export the CT from its DICOM files.")]
+    return [_("No value is below 0, so this may not be a CT in HU; the result will not be reliable.")]
 
 
 def _grid_warnings(spacing: np.ndarray, slices: int, length_mm: float, tilt: float) -> list[str]:
     warnings = []
     if spacing.max() > THICK_MM:
-        warnings.append(
-            f"The slices are {spacing.max():.1f} mm apart; thin vessels and ureters may be missed or interrupted."
-        )
+        text = _("The slices are {mm:.1f} mm apart; thin vessels and ureters may be missed or interrupted.")
+        warnings.append(text.format(mm=spacing.max()))
     if slices < FEW_SLICES:
-        warnings.append(f"There are only {slices} slices; small structures may be missed.")
+        warnings.append(_("There are only {slices} slices; small structures may be missed.").format(slices=slices))
     if length_mm < SHORT_MM:
-        warnings.append(f"The scan covers only {length_mm / 10:.0f} cm of the body; a kidney may be cut.")
+        text = _("The scan covers only {cm:.0f} cm of the body; a kidney may be cut.")
+        warnings.append(text.format(cm=length_mm / 10))
     if tilt > TILT_DEGREES:
-        warnings.append(f"The scan is tilted by {tilt:.0f} degrees against the body; parsing it is less reliable.")
+        text = _("The scan is tilted by {degrees:.0f} degrees against the body; parsing it is less reliable.")
+        warnings.append(text.format(degrees=tilt))
     return warnings
 
 
@@ -201,13 +205,18 @@ def _width_warnings(planes: np.ndarray, extent_mm: np.ndarray) -> list[str]:
     """Where the picture ends within the body: sides, or both of front and back, as a table may lie on either."""
     width = float(min(extent_mm[:2]))
     if width < NARROW_MM:
-        return [f"The picture is only {width / 10:.0f} cm wide; what lies outside is not parsed."]
+        return [_("The picture is only {cm:.0f} cm wide; what lies outside is not parsed.").format(cm=width / 10)]
     tissue = planes > TISSUE_HU
     sides = [share > CUT_SHARE for share in (tissue[..., 0].mean(), tissue[..., -1].mean())]
     ends = [share > CUT_SHARE for share in (tissue[:, 0].mean(), tissue[:, -1].mean())]
     if not (any(sides) or all(ends)):
         return []
-    return ["The picture ends within the body at the side, front or back; what lies outside is not parsed."]
+    return [_("The picture ends within the body at the side, front or back; what lies outside is not parsed.")]
+
+
+def _lung_warnings(lung: np.ndarray) -> list[str]:
+    ends_in_lungs = lung.size and lung[-1] > LUNG_SHARE
+    return [_("The scan ends within the lungs; kidneys lie below them.")] if ends_in_lungs else []
 
 
 def _gap_warnings(volume: Volume, along: int) -> list[str]:
@@ -218,20 +227,21 @@ def _gap_warnings(volume: Volume, along: int) -> list[str]:
     filled = np.flatnonzero(seen.min(axis=(1, 2)) != seen.max(axis=(1, 2)))
     if not filled.size or filled.size == filled[-1] - filled[0] + 1:
         return []
-    return ["Slices between others are empty; what lies there is not parsed. Import all slices of the CT."]
+    return [_("Slices between others are empty; what lies there is not parsed. Import all slices of the CT.")]
 
 
 def _coverage(lung: np.ndarray, length_mm: float) -> str:
-    words = f"{length_mm / 10:.0f} cm along the body"
+    cm = length_mm / 10
     if not lung.size:
-        return words
+        return _("{cm:.0f} cm along the body").format(cm=cm)
     planes = np.flatnonzero(lung >= LUNG_SHARE)
     if not planes.size:
-        return f"{words}, from below the lungs"
-    centimeters = max(1, round((planes[-1] - planes[0] + 1) / len(lung) * length_mm / 10))
+        return _("{cm:.0f} cm along the body, from below the lungs").format(cm=cm)
+    lung_cm = max(1, round((planes[-1] - planes[0] + 1) / len(lung) * cm))
     # Shoulders or neck above the lungs mean that they are there whole.
-    where = "lungs at its upper end" if planes[0] <= len(lung) // 50 else "lungs below its upper end"
-    return f"{words}, with {centimeters} cm of {where}"
+    if planes[0] <= len(lung) // 50:
+        return _("{cm:.0f} cm along the body, with {lung} cm of lungs at its upper end").format(cm=cm, lung=lung_cm)
+    return _("{cm:.0f} cm along the body, with {lung} cm of lungs below its upper end").format(cm=cm, lung=lung_cm)
 
 
 def _lung_shares(planes: np.ndarray) -> np.ndarray:

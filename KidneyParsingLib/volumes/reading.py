@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..sentences import texts_of
 from .geometry import direction_of, spacing_of
 from .image_files import read_image_file
 from .volume import Volume
+
+_ = texts_of(__name__)
 
 AIR_HU = -1024
 _MAX_HU = np.iinfo(np.int16).max
@@ -30,9 +33,9 @@ def read_ct(path: str | Path) -> Volume:
     path = Path(path)
     # os.path answers False where Path raises: for a name that is too long, say.
     if not os.path.exists(path):
-        raise InputError(f"There is no file or folder {path}; check the path.")
+        raise InputError(_("There is no file or folder {path}; check the path.").format(path=path))
     if not os.access(path, os.R_OK):
-        raise InputError(f"You may not read {path}; change its permissions.")
+        raise InputError(_("You may not read {path}; change its permissions.").format(path=path))
     array, affine, notes = _read_folder(path) if path.is_dir() else read_image_file(path)
     _check_grid(array.shape, affine, path)
     hu, value_notes = _to_hounsfield(array, path)
@@ -48,21 +51,30 @@ def _read_folder(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
 def _check_grid(shape: tuple[int, ...], affine: np.ndarray, path: Path) -> None:
     spacing = spacing_of(affine)
     if not np.isfinite(affine).all() or spacing.min() <= 0:
-        raise InputError(f"The voxel spacing or position in {path} is not a number; export the CT again.")
+        raise InputError(
+            _("The voxel spacing or position in {path} is not a number; export the CT again.").format(path=path)
+        )
     direction = direction_of(affine)
     if np.abs(direction.T @ direction - np.eye(3)).max() > _MAX_SKEW:
-        raise InputError(f"The axes of {path} are not at right angles; resample it onto a regular grid first.")
+        raise InputError(
+            _("The axes of {path} are not at right angles; resample it onto a regular grid first.").format(path=path)
+        )
     size = np.array(shape[::-1])
     if (size * spacing).max() > _MAX_EXTENT_MM:
         extent = (size * spacing).max()
         raise InputError(
-            f"{path} is {extent:.0f} mm long, so its spacing is not in mm; export the CT with its spacing."
+            _("{path} is {extent:.0f} mm long, so its spacing is not in mm; export the CT with its spacing.").format(
+                path=path, extent=extent
+            )
         )
     if size.min() < _MIN_VOXELS or (size * spacing).min() < _MIN_EXTENT_MM:
         voxels = " x ".join(map(str, size))
         extent = " x ".join(f"{mm:.0f}" for mm in size * spacing)
-        needed = f"{_MIN_VOXELS} voxels and {_MIN_EXTENT_MM:.0f} mm"
-        raise InputError(f"{path} is too small ({voxels} voxels, {extent} mm); give a CT of at least {needed} a side.")
+        text = _(
+            "{path} is too small ({voxels} voxels, {extent} mm); give a CT of at least {fewest} voxels and "
+            "{least:.0f} mm a side."
+        )
+        raise InputError(text.format(path=path, voxels=voxels, extent=extent, fewest=_MIN_VOXELS, least=_MIN_EXTENT_MM))
 
 
 def _to_hounsfield(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
@@ -72,9 +84,13 @@ def _to_hounsfield(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]
     hu = _clamped(array)
     lowest, highest = hu.min(), hu.max()
     if lowest == highest:
-        raise InputError(f"Every voxel of {path} has the same value ({lowest}); export the CT again.")
+        raise InputError(
+            _("Every voxel of {path} has the same value ({lowest}); export the CT again.").format(
+                path=path, lowest=lowest
+            )
+        )
     if lowest >= 0:
-        notes.append("No value is below 0: this may not be a CT in Hounsfield units.")
+        notes.append(_("No value is below 0: this may not be a CT in Hounsfield units."))
     return hu, notes
 
 
@@ -92,8 +108,10 @@ def _without_gaps(array: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]
     finite = np.isfinite(array)
     missing = array.size - int(np.count_nonzero(finite))
     if missing == array.size:
-        raise InputError(f"No voxel of {path} holds a number (all NaN or infinite); export the CT again.")
+        raise InputError(
+            _("No voxel of {path} holds a number (all NaN or infinite); export the CT again.").format(path=path)
+        )
     if not missing:
         return array, []
-    note = f"{missing} voxels without a number were taken as air ({AIR_HU} HU)."
-    return np.where(finite, array, AIR_HU), [note]
+    note = _("{missing} voxels without a number were taken as air ({air} HU).")
+    return np.where(finite, array, AIR_HU), [note.format(missing=missing, air=AIR_HU)]

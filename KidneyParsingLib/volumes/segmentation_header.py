@@ -9,9 +9,12 @@ import numpy as np
 
 from ..anatomy import SEGMENTS, STRUCTURES, Segment, further_segment
 from ..errors import InputError
+from ..sentences import texts_of
 from .geometry import lps_to_ras
 from .terminology import terminology_entry
 from .volume import LabelMap
+
+_ = texts_of(__name__)
 
 _REPRESENTATION = "Binary labelmap"
 _NO_EXTENT = "0 -1 0 -1 0 -1"
@@ -57,7 +60,7 @@ def layers_of(header: dict[str, str], path: Path) -> list[StoredSegment]:
         layer, value = header.get(prefix + "Layer", len(stored)), header.get(prefix + "LabelValue", 1)
         stored.append(StoredSegment(item, int(layer), int(value)))
     if not stored and "Segmentation_MasterRepresentation" not in header:
-        raise InputError(f"{path} does not describe segments; give a .seg.nrrd file.")
+        raise InputError(_("{path} does not describe segments; give a .seg.nrrd file.").format(path=path))
     return stored
 
 
@@ -65,10 +68,14 @@ def _segment_of(id: str, further: int, path: Path) -> Segment:
     first = {item.id: item for item in SEGMENTS}
     if id in first:
         return first[id]
-    name, _, number = id.rpartition("_")
+    name, number = id.rpartition("_")[::2]
     if name in {entry.name for entry in STRUCTURES if entry.plural} and number.isdecimal():
         return further_segment(name, int(number), further)
-    raise InputError(f"{path} holds the segment {id!r}, which is not ours; remove it or give a file that we wrote.")
+    raise InputError(
+        _("{path} holds the segment {id!r}, which is not ours; remove it or give a file that we wrote.").format(
+            path=path, id=id
+        )
+    )
 
 
 def _segment_keys(item: Segment, box: tuple[slice, ...] | None) -> dict[str, str]:

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..sentences import texts_of
 from .geometry import make_affine
+
+_ = texts_of(__name__)
 
 _SAME_POSITION_MM = 0.01
 _MAX_DRIFT_MM = 0.5
@@ -71,12 +74,19 @@ def check_stack(slices: list[Slice], heights: np.ndarray, folder: Path) -> None:
     positions = np.array([item.position for item in slices])
     sideways = positions - positions[0] - np.outer(heights - heights[0], normal)
     if np.linalg.norm(sideways, axis=1).max() > _MAX_DRIFT_MM:
-        raise InputError(f"The slices in {folder} are sheared (gantry tilt); resample them onto a right-angled grid.")
+        raise InputError(
+            _("The slices in {folder} are sheared (gantry tilt); resample them onto a right-angled grid.").format(
+                folder=folder
+            )
+        )
     gaps = np.diff(heights)
     usual = float(np.median(gaps))
     if gaps.max() > _MISSING_SLICES * usual:
-        found = f"a gap of {gaps.max():.1f} mm where {usual:.1f} mm is usual"
-        raise InputError(f"Slices are missing in {folder} ({found}); export the whole series again.")
+        text = _(
+            "Slices are missing in {folder} (a gap of {gap:.1f} mm where {usual:.1f} mm is usual); export the whole "
+            "series again."
+        )
+        raise InputError(text.format(folder=folder, gap=gaps.max(), usual=usual))
 
 
 def evenly_spaced(voxels: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, float, list[str]]:
@@ -88,8 +98,8 @@ def evenly_spaced(voxels: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, 
     usual = float(np.median(gaps))
     if np.abs(gaps - usual).max() <= max(_GAP_TOLERANCE * usual, _GAP_TOLERANCE_MM):
         return voxels, float(gaps.mean()), []
-    note = f"The slice distance varies from {gaps.min():.2f} to {gaps.max():.2f} mm: resampled to {usual:.2f} mm."
-    return _interpolated(voxels, heights, usual), usual, [note]
+    note = _("The slice distance varies from {least:.2f} to {most:.2f} mm: resampled to {usual:.2f} mm.")
+    return _interpolated(voxels, heights, usual), usual, [note.format(least=gaps.min(), most=gaps.max(), usual=usual)]
 
 
 def stack_affine(first: Slice, distance: float) -> np.ndarray:

@@ -12,10 +12,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..sentences import texts_of
 from .geometry import affine_of_image, image_from_array
 from .image_files import itk_warnings_off
 from .segmentation_header import header_of, layers_of
 from .volume import LabelMap, Volume
+
+_ = texts_of(__name__)
 
 DICOM_SEG_SUFFIXES = (".dcm",)
 LABEL_MAP_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii")
@@ -27,9 +30,13 @@ def check_writable(path: str | Path, suffixes: tuple[str, ...] = LABEL_MAP_SUFFI
     _suffix(path, suffixes)
     # os.path answers False where Path raises: for a name that is too long, say.
     if os.path.isdir(path):
-        raise InputError(f"{path} is a folder; give the name of a file to write.")
+        raise InputError(_("{path} is a folder; give the name of a file to write.").format(path=path))
     if not os.path.isdir(path.parent):
-        raise InputError(f"There is no folder {path.parent} to write {path.name} into; make it first.")
+        raise InputError(
+            _("There is no folder {parent} to write {name} into; make it first.").format(
+                parent=path.parent, name=path.name
+            )
+        )
     try:
         with replacing(path, suffixes, keep=False) as trial:
             trial.touch()
@@ -106,30 +113,38 @@ def read_structure_labels(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     image = _read_labels(path)
     array = sitk.GetArrayFromImage(image)
     if array.ndim != 3 or (array != array.astype(np.uint8)).any():
-        raise InputError(f"{path} holds no labels: whole numbers from 0 to 255 in a 3D image are needed.")
+        raise InputError(
+            _("{path} holds no labels: whole numbers from 0 to 255 in a 3D image are needed.").format(path=path)
+        )
     return array.astype(np.uint8), affine_of_image(image)
 
 
 def _read_labels(path: Path) -> sitk.Image:
     if not path.is_file():
-        raise InputError(f"There is no file {path}; check the path.")
+        raise InputError(_("There is no file {path}; check the path.").format(path=path))
     try:
         with itk_warnings_off():
             return sitk.ReadImage(str(path))
     except RuntimeError:
-        raise InputError(f"{path} cannot be read as a segmentation; give a .seg.nrrd or .nii.gz file.") from None
+        raise InputError(
+            _("{path} cannot be read as a segmentation; give a .seg.nrrd or .nii.gz file.").format(path=path)
+        ) from None
 
 
 def _suffix(path: Path, suffixes: tuple[str, ...]) -> str:
     suffix = next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
     if suffix is None:
-        raise InputError(f"The name {path} does not say a format that we write; end it in {' or '.join(suffixes)}.")
+        raise InputError(
+            _("The name {path} does not say a format that we write; end it in {suffixes}.").format(
+                path=path, suffixes=" or ".join(suffixes)
+            )
+        )
     return suffix
 
 
 def _cannot_write(path: Path, error: Exception) -> InputError:
-    reason = getattr(error, "strerror", None) or "the disk may be full"
-    return InputError(f"{path} cannot be written ({reason}); choose another folder.")
+    reason = getattr(error, "strerror", None) or _("the disk may be full")
+    return InputError(_("{path} cannot be written ({reason}); choose another folder.").format(path=path, reason=reason))
 
 
 def _segmentation_image(label_map: LabelMap) -> sitk.Image:

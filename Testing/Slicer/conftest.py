@@ -58,16 +58,18 @@ def ct_node(scene):
 
 @pytest.fixture
 def engine(monkeypatch):
-    """Has the module start the fake engine; `engine.steps` are how many steps of 0.06 s it takes."""
+    """Has the module start the fake engine; `engine.steps` are how many steps of 0.06 s it takes.
+
+    With `engine.words` of ["speaking"] it says what the library says."""
     import qt
     from KidneyParsingModuleLib import Dependencies, EngineProcess
     from KidneyParsingModuleLib.EngineCommand import EngineCommand
 
-    fake = SimpleNamespace(steps=5, program=sys.executable)
+    fake = SimpleNamespace(steps=5, program=sys.executable, words=[])
 
     def command() -> EngineCommand:
         environment = qt.QProcessEnvironment.systemEnvironment()
-        return EngineCommand(fake.program, [str(FAKE_ENGINE), str(fake.steps)], environment)
+        return EngineCommand(fake.program, [str(FAKE_ENGINE), str(fake.steps), *fake.words], environment)
 
     # The default of EngineProcess's argument is bound already.
     monkeypatch.setattr(EngineProcess.EngineProcess.__init__, "__defaults__", (command,))

@@ -38,7 +38,8 @@ LICENCES = ("LICENSE", "LICENSE.txt")
 # What every Slicer has, and what is the extension's own.
 SLICER_PACKAGES = {"slicer", "vtk", "qt", "ctk", "numpy", "SimpleITK", "scipy"}
 # What the module takes from the library when Slicer starts; Testing/engine shows that it costs nothing.
-LIGHT_MODULES = ("KidneyParsingLib.engine.messages", "KidneyParsingLib.inference.options", "KidneyParsingLib.review")
+LIGHT_NAMES = ("anatomy", "engine.messages", "errors", "inference.options", "review", "sentences")
+LIGHT_MODULES = tuple(f"KidneyParsingLib.{name}" for name in LIGHT_NAMES)
 BROUGHT_BY_SLICER = {"numpy", "scipy", "simpleitk", "pydicom"}
 TORCH = "torch"
 ICON_PIXELS = (128, 128)

@@ -1,4 +1,5 @@
-"""A real engine process whose network is replaced by a parser that takes small steps: `python fake_engine.py [steps]`.
+"""A real engine process whose network is replaced by a parser that takes small steps:
+`python fake_engine.py [steps] [speaking]`; with the second word it says what the library says.
 
 The name of the requested model says how the parser behaves. A model, a CT or an output whose name begins with "slow"
 makes loading, reading or writing one long call; "stubborn" ones keep Python's lock (the GIL) meanwhile, so that the
@@ -10,23 +11,31 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from KidneyParsingLib.anatomy import segment  # noqa: E402
+from KidneyParsingLib.anatomy import segment, structure  # noqa: E402
 from KidneyParsingLib.engine.server import main  # noqa: E402
 from KidneyParsingLib.inference.options import Options  # noqa: E402
 from KidneyParsingLib.progress import Log, Progress  # noqa: E402
 from KidneyParsingLib.review import ReviewPlace  # noqa: E402
+from KidneyParsingLib.sentences import texts_of  # noqa: E402
 from KidneyParsingLib.volumes import reading, writing  # noqa: E402
 from KidneyParsingLib.volumes.volume import LabelMap, Volume  # noqa: E402
 
 STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+SPEAKS = "speaking" in sys.argv
 STEP_SECONDS = 0.06
 SLOW_SECONDS = 30
+# As the library says them.
+REGION = texts_of("inference.parser")("Parsing region {number} of {count}")
+ONE_KIDNEY = texts_of("inference.parser")("Only a right kidney was found.")
+MEMORY = texts_of("inference.network_pass")("Not enough memory on {device}; going on with the CPU.")
+GAP = texts_of("inference.review_tubes")("The {structure} may go on here: two parts end {mm:.0f} mm apart.")
 HOLDS_THE_LOCK = ctypes.PyDLL(None)
 
 
@@ -57,16 +66,19 @@ class FakeParser:
             linger(options.model)
 
     def parse(self, volume: Volume, progress: Progress) -> LabelMap:
-        self.log("a line for the log")
+        self.log(MEMORY.format(device="cuda") if SPEAKS else "a line for the log")
         for step in range(STEPS):
-            region = min(2, 1 + 2 * step // STEPS)
-            progress(step / STEPS, "Predicting" if step < 2 else f"Parsing region {region} of 2")
+            region = REGION.format(number=min(2, 1 + 2 * step // STEPS), count=2)
+            progress(step / STEPS, "Predicting" if step < 2 else region)
             self._misbehave(progress)
             time.sleep(STEP_SECONDS)
         progress(1.0, "Done")
         kidney = segment("kidney_right")
         array = ((volume.array > 0) * kidney.value).astype("uint8")
         place = ReviewPlace("kidney", "The contour is vague.", (1.5, -2.0, 30.0), 0.25, np.float32(0.5), "surface")
+        if SPEAKS:
+            reason = GAP.format(structure=structure("vein").word, mm=np.float32(12.4))
+            return LabelMap(array, volume.affine, (kidney,), (ONE_KIDNEY,), (replace(place, reason=reason),))
         return LabelMap(array, volume.affine, (kidney,), ("a note", f"parser {self.count}"), (place,))
 
     def _misbehave(self, progress: Progress) -> None:

@@ -16,10 +16,13 @@ import SimpleITK as sitk
 from KidneyParsingLib.engine.client import EngineClient
 from KidneyParsingLib.errors import Cancelled, InputError
 from KidneyParsingLib.inference.options import Options
+from KidneyParsingLib.inference.parser import KidneyParser
 from KidneyParsingLib.inference.registry import WEIGHTS_VARIABLE
 from KidneyParsingLib.networks.checkpoint import save_network
 from KidneyParsingLib.networks.configs import config
 from KidneyParsingLib.networks.registry import build
+from KidneyParsingLib.sentences import record
+from KidneyParsingLib.volumes.reading import read_ct
 
 TORCH = Options(backend="torch")
 NO_KIDNEY = "No kidney was found in this volume."
@@ -84,6 +87,12 @@ def test_ct_without_kidneys_is_a_result_with_a_note(engine: EngineClient, ct_pat
     assert result.volumes_ml == {} and NO_KIDNEY in result.notes and result.places == ()
     assert (tmp_path / "out.seg.nrrd").is_file()
     assert list(result.phases)[:3] == ["Reading the CT", "Loading the network", "Locating the kidneys"]
+
+
+def test_notes_are_the_sentences_that_the_parser_makes(engine: EngineClient, ct_path: Path, tmp_path: Path) -> None:
+    there = engine.segment(ct_path, tmp_path / "out.seg.nrrd", TORCH).notes
+    here = KidneyParser(TORCH).parse(read_ct(ct_path)).notes
+    assert [record(note) for note in there] == [record(note) for note in here] and len(here) > 1
 
 
 def test_voxels_without_a_number_are_air_and_said_so(engine: EngineClient, tmp_path: Path) -> None:

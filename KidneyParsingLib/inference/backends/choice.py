@@ -21,6 +21,7 @@ import numpy as np
 from ...cache import remember, remembered
 from ...errors import InputError
 from ...networks.configs import NetworkConfig
+from ...sentences import texts_of
 from ...threads import tell_torch, thread_count
 from ..devices import CPU, is_cpu
 from .backend import Backend
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from .network_maps import NetworkMaps
+
+_ = texts_of(__name__)
 
 _KEPT = "backends"
 _PROBE_VOXELS = 64
@@ -110,10 +113,18 @@ def _torch(to_run: NetworkToRun, device: str = CPU, compiled: bool = False) -> B
 
 def _required(name: str, to_run: NetworkToRun) -> Backend:
     if not _is_installed(name):
-        raise InputError(f"{name} is not installed; pip install 'KidneyParsingLib[{name}]' or choose --backend torch.")
+        raise InputError(
+            _("{name} is not installed; pip install 'KidneyParsingLib[{name}]' or choose --backend torch.").format(
+                name=name
+            )
+        )
     backend = _agreeing(name, to_run)
     if backend is None:
-        raise InputError(f"{name} cannot run the network {to_run.config.network} here; choose --backend torch.")
+        raise InputError(
+            _("{name} cannot run the network {network} here; choose --backend torch.").format(
+                name=name, network=to_run.config.network
+            )
+        )
     return backend
 
 

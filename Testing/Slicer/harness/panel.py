@@ -66,7 +66,8 @@ class OpenPanel:
     def picture(self, path: str, width: int = 460) -> None:
         """Write what the panel looks like as a PNG, at its full height."""
         self.parent.show()
-        self.parent.resize(width, max(self.parent.sizeHint().height(), 900))
+        # Labels of several lines need more height in a narrow panel, which a scroll area gives them.
+        self.parent.resize(width, max(self.parent.sizeHint().height(), self.parent.heightForWidth(width), 900))
         slicer.app.processEvents()
         self.parent.grab().save(path)
 

@@ -12,7 +12,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from . import parameter_node, qt_module, scripted_module, slicer_util, widgets  # noqa: E402
+from . import i18n, parameter_node, qt_module, scripted_module, slicer_util, widgets  # noqa: E402
 
 MODULE_FOLDER = Path(__file__).resolve().parents[3] / "KidneyParsing"
 
@@ -23,7 +23,7 @@ def install() -> qt_module.QtWidgets.QApplication:
     application.setOrganizationName("KidneyParsing")
     application.setApplicationName("harness")
     sys.modules["ctk"] = types.ModuleType("ctk")
-    _add_module("i18n", tr=lambda text: text, translate=lambda context, text: text)
+    _add_module("i18n", tr=i18n.tr, translate=i18n.translate)
     _add_module("parameterNodeWrapper", parameterNodeWrapper=parameter_node.parameterNodeWrapper)
     names = [name for name in vars(scripted_module) if name.startswith("ScriptedLoadable")]
     _add_module("ScriptedLoadableModule", **{name: getattr(scripted_module, name) for name in names})
