@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
@@ -100,3 +101,28 @@ def test_a_run_asks_and_torch_obeys_when_it_is_there(monkeypatch: pytest.MonkeyP
 def test_no_threads_are_refused() -> None:
     with pytest.raises(InputError, match="ask for 1 or more"):
         threads.check_threads(0)
+
+
+@pytest.mark.parametrize(("count", "parts"), [(0, 1), (1, 1), (2, 2), (7, 3), (100, 3)])
+def test_work_is_parted_evenly_and_whole(count: int, parts: int) -> None:
+    threads.use_threads(3)
+    found = threads.parts_of(count)
+    assert [item for part in found for item in part] == list(range(count))
+    assert len(found) == parts and max(map(len, found)) - min(map(len, found)) <= 1
+
+
+def test_work_side_by_side_runs_at_the_same_time_and_keeps_its_order() -> None:
+    threads.use_threads(2)
+    both = Barrier(2)
+
+    def work(item: int) -> int:
+        both.wait(30)  # one thread alone would wait in vain
+        return item * item
+
+    assert threads.side_by_side(work, range(4)) == [0, 1, 4, 9]
+
+
+def test_what_fails_side_by_side_is_told() -> None:
+    threads.use_threads(2)
+    with pytest.raises(ZeroDivisionError):
+        threads.side_by_side(lambda item: 1 // item, [1, 0])

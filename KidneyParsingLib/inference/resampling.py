@@ -35,16 +35,26 @@ def _block_means(array: np.ndarray, affine: np.ndarray, spacing: tuple[float, ..
         max(1, min(int(wanted / mm + 0.05), n))
         for wanted, mm, n in zip(_along_axes(spacing, affine), spacing_of(affine)[::-1], array.shape, strict=True)
     ]
-    starts = [np.arange(0, n, f) for n, f in zip(array.shape, factors, strict=True)]
-    sizes = [np.diff(np.append(s, n)).astype(np.float32) for s, n in zip(starts, array.shape, strict=True)]
-    means = np.empty([len(s) for s in starts], np.float32)
-    for z, start in enumerate(starts[0]):  # a slab at a time, so that no float copy of the whole is made
-        slab = array[start : start + factors[0]].mean(0, dtype=np.float32)
-        rows = np.add.reduceat(slab, starts[1], axis=0) / sizes[1][:, None]
-        means[z] = np.add.reduceat(rows, starts[2], axis=1) / sizes[2]
+    sizes = [np.minimum(f, n - np.arange(0, n, f)) for n, f in zip(array.shape, factors, strict=True)]
+    means = np.empty([len(s) for s in sizes], np.float32)
+    for z, planes in enumerate(sizes[0]):  # a slab at a time, so that no float copy of the whole is made
+        slab = _sums(array[z * factors[0] :][:planes], planes)[0]
+        rows = _sums(slab, factors[1])
+        means[z] = _sums(rows.T, factors[2]).T
+        means[z] /= (planes * np.multiply.outer(sizes[1], sizes[2])).astype(np.float32)
     moved = shifted_affine(affine, tuple((f - 1) / 2 for f in factors))
     moved[:3, :3] = moved[:3, :3] * factors[::-1]
     return means, moved
+
+
+def _sums(array: np.ndarray, count: int) -> np.ndarray:
+    """Sums of `count` neighbours along the first axis, float32; the last may be of fewer. By whole strides, which is
+    several times faster than `np.add.reduceat`."""
+    sums = array[::count].astype(np.float32)
+    for offset in range(1, count):
+        further = array[offset::count]
+        sums[: len(further)] += further
+    return sums
 
 
 def _along_axes(spacing: tuple[float, ...], affine: np.ndarray) -> list[float]:

@@ -31,24 +31,25 @@ def to_segments(labels: np.ndarray, volume: Volume, midline: Midline, notes: tup
     return LabelMap(values, volume.affine, tuple(found), notes)
 
 
-def _paint(values: np.ndarray, mask: np.ndarray, target: Segment) -> Segment:
-    values[mask] = target.value
+def _paint(values: np.ndarray, where: np.ndarray, target: Segment) -> Segment:
+    values[where] = target.value
     return target
 
 
 def _paint_sides(
     values: np.ndarray, mask: np.ndarray, entry: Structure, volume: Volume, midline: Midline
 ) -> list[Segment]:
-    right = right_side(mask.shape, volume.affine, midline)
-    parts = cc3d.connected_components(mask, connectivity=26)
-    count = int(parts.max()) + 1
-    share = np.bincount(parts[mask & right], minlength=count) / np.maximum(np.bincount(parts[mask], minlength=count), 1)
+    found = np.flatnonzero(mask)  # most voxels are nothing
+    right = right_side(mask.shape, volume.affine, midline).ravel()[found]
+    part = cc3d.connected_components(mask, connectivity=26).ravel()[found]
+    count = int(part.max()) + 1
+    share = np.bincount(part[right], minlength=count) / np.maximum(np.bincount(part, minlength=count), 1)
     whole = (share < CROSSING_SHARE) | (share > 1 - CROSSING_SHARE)
-    right = np.where(whole[parts], (share > 0.5)[parts], right)
+    right = np.where(whole[part], (share > 0.5)[part], right)
     painted = []
-    for side, chosen in ((RIGHT, mask & right), (LEFT, mask & ~right)):
-        if chosen.any():
-            painted.append(_paint(values, chosen, segment(f"{entry.name}_{side}")))
+    for side, chosen in ((RIGHT, found[right]), (LEFT, found[~right])):
+        if len(chosen):
+            painted.append(_paint(values.ravel(), chosen, segment(f"{entry.name}_{side}")))
     return painted
 
 
@@ -71,13 +72,13 @@ def _in_plane(row: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
 
 def _paint_each(values: np.ndarray, mask: np.ndarray, entry: Structure) -> list[Segment]:
     """The components by falling volume as `tumor`, `tumor_2`, ...; those after the last number join it."""
-    parts = cc3d.connected_components(mask, connectivity=26)
-    voxels = np.bincount(parts.ravel())
-    voxels[0] = 0
+    found = np.flatnonzero(mask)
+    part = cc3d.connected_components(mask, connectivity=26).ravel()[found]
+    voxels = np.bincount(part)
     ranked = np.argsort(voxels)[::-1][: np.count_nonzero(voxels)]
     painted = [segment(entry.name), *(further_segment(entry.name, n + 1, n - 1) for n in range(1, MAX_TUMORS))]
     painted = painted[: len(ranked)]
     of_part = np.zeros(len(voxels), np.uint8)
     of_part[ranked] = [painted[min(rank, MAX_TUMORS - 1)].value for rank in range(len(ranked))]
-    values[mask] = of_part[parts[mask]]
+    values.ravel()[found] = of_part[part]
     return painted

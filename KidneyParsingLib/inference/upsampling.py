@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..threads import parts_of, side_by_side
 from ..volumes.volume import Volume
 from .grid import Grid, index_window, interpolated, reference_image, shifted_affine
 
@@ -97,19 +98,24 @@ def _upright_labels(
     labels = np.zeros(shape, np.uint8)
     planes, rows, columns = lines
 
-    @lru_cache(maxsize=2)
-    def plane_at(k: int, y: tuple[int, int], x: tuple[int, int]) -> np.ndarray:
-        return _plane(scores[:, k], rows, columns, slice(*y), slice(*x))
+    cells = list(_by_cell(planes))
 
-    for low, members in _by_cell(planes):
-        high = int(planes.high[members[0]])
-        near = foreground[low] | foreground[high]
-        y, x = rows.over(near.any(1)), columns.over(near.any(0))
-        if y.stop == y.start or x.stop == x.start:
-            continue
-        pair = [plane_at(k, (y.start, y.stop), (x.start, x.stop)) for k in (low, high)]
-        for plane in members:
-            labels[plane, y, x] = _winner(_between(*pair, planes.weight[plane]))
+    def fill(some: range) -> None:
+        @lru_cache(maxsize=2)
+        def plane_at(k: int, y: tuple[int, int], x: tuple[int, int]) -> np.ndarray:
+            return _plane(scores[:, k], rows, columns, slice(*y), slice(*x))
+
+        for low, members in cells[some.start : some.stop]:
+            high = int(planes.high[members[0]])
+            near = foreground[low] | foreground[high]
+            y, x = rows.over(near.any(1)), columns.over(near.any(0))
+            if y.stop == y.start or x.stop == x.start:
+                continue
+            pair = [plane_at(k, (y.start, y.stop), (x.start, x.stop)) for k in (low, high)]
+            for plane in members:
+                labels[plane, y, x] = _winner(_between(*pair, planes.weight[plane]))
+
+    side_by_side(fill, parts_of(len(cells)))
     return labels
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .network_maps import NetworkMaps
 
 _OPSET = 17
+# More than all released networks make.
+_MOST_FILES = 24
 INPUT, OUTPUT = "image", "maps"
 
 
@@ -25,12 +28,23 @@ def onnx_file(make: Callable[[], NetworkMaps], stride: int, key: str) -> Path:
     Raises OSError if it cannot be written and ImportError if torch cannot export here.
     """
     path = cache_folder() / f"{key}-{version('torch')}.onnx"
-    if not path.exists():
+    if path.exists():
+        with suppress(OSError):
+            path.touch()  # when it was used last
+    else:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(f".{os.getpid()}")
         export(make(), stride, unfinished)
         os.replace(unfinished, path)
+        _forget_all_but(_MOST_FILES, path.parent)
     return path
+
+
+def _forget_all_but(count: int, folder: Path) -> None:
+    """Removes all ONNX files but those used last: those of weights and torch versions that are gone."""
+    for path in sorted(folder.glob("*.onnx"), key=lambda path: path.stat().st_mtime, reverse=True)[count:]:
+        with suppress(OSError):  # another process reads it, or has removed it
+            path.unlink()
 
 
 def export(network: NetworkMaps, stride: int, path: Path) -> None:
