@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from ..networks.configs import NESTED, NetworkConfig, class_of_label
@@ -24,17 +22,6 @@ def scores_of(maps: np.ndarray, config: NetworkConfig) -> np.ndarray:
         return _logarithms(maps)
     whole, tumor = _logit(maps)
     return np.stack([np.zeros_like(whole), whole, whole + tumor])
-
-
-def lean(scores: np.ndarray, config: NetworkConfig, leaning: Mapping[str, float]) -> None:
-    """Adds to the scores (classes, z, y, x) of the structures in `leaning`, in place.
-
-    The largest score is the likeliest class, but what is largest where is not what brings the most Dice: for that, a
-    structure that is found badly is to be taken at half the Dice that it reaches (Lipton et al. 2014,
-    10.1007/978-3-662-44851-9_15).
-    """
-    for name, value in leaning.items():
-        scores[config.classes.index(name)] += value
 
 
 class MapSum:

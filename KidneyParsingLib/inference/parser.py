@@ -20,14 +20,14 @@ from .devices import device_of
 from .grid import Box, bounds, on_grid, shifted_affine
 from .growing import finished
 from .locate import Location, Midline
-from .maps import label_of_class, lean, scores_of, winners
+from .maps import label_of_class, scores_of, winners
 from .models import load
 from .network_pass import PassPlan, no_log
 from .options import WHOLE, Options
 from .passes import ParsedMaps, Passes
 from .quality import plan_of, quality_of
 from .regions import is_cut
-from .registry import find_model, find_network
+from .registry import find_model
 from .reviewing import Review, reviewed
 from .search import Regions, around_found, around_located, locate, whole_scan
 from .sides import to_segments
@@ -70,7 +70,6 @@ class KidneyParser:
         self.networks = {name: load(name, self.device, options.backend, half, log) for name in self.system.networks}
         self.members = [self.networks[name] for name in self.system.members]
         self.config = self.members[0].config
-        self.leaning = find_network(self.system.members[0]).leaning
         if len({_input_and_output(member.config) for member in self.members}) > 1:
             raise InputError(
                 _("The networks of {model} do not fit together; release them anew.").format(model=options.model)
@@ -176,7 +175,6 @@ class KidneyParser:
         # Unlike KiTS19's, a user's patient may have no tumor.
         maps = finished(parsed.maps, mask, self.system.growing, certain=False)
         scores = scores_of(maps, self.config)
-        lean(scores, self.config, self.leaning)
         scores[0][~parsed.seen] = _UNSEEN
         return scores
 

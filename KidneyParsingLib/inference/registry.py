@@ -29,15 +29,13 @@ def weights_folder() -> Path:
 
 @dataclass(frozen=True)
 class NetworkInfo:
-    """One released network: its weights file with SHA256, what it segments and the licence of the weights. `leaning` is
-    what is added to the scores of structures that it calls too rarely (docs/experiments.md, 13)."""
+    """One released network: its weights file with SHA256, what it segments and the licence of the weights."""
 
     name: str
     structures: tuple[str, ...]
     weights: str
     sha256: str
     licence: str
-    leaning: dict[str, float] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:

@@ -11,9 +11,6 @@ from ..review import ReviewPlace
 from ..volumes.volume import Volume
 from .passes import ParsedMaps
 
-# Beyond them float32's exponential is 0 or infinite; scores of voxels that are out of the question lie there.
-_LEAST_SCORE, _MOST_SCORE = -80.0, 80.0
-
 
 @dataclass(frozen=True)
 class Review:
@@ -41,15 +38,13 @@ def reviewed(
 
 def probabilities_of(scores: np.ndarray, config: NetworkConfig, seen: np.ndarray) -> np.ndarray:
     """Probabilities (C, z, y, x) float16 of scores, 0 where nothing was seen; of nested scores (0, a, a + b) the two
-    maps (2, z, y, x) of a and b. Scores that lean to a structure (`maps.lean`) are probabilities with that structure
-    more common, and add up to 1 as well."""
+    maps (2, z, y, x) of a and b."""
     if config.activation == NESTED:
         logits = np.stack([scores[1], scores[2] - scores[1]])
         maps = (1 / (1 + np.exp(-logits))).astype(np.float16)
     else:
         maps = np.empty(scores.shape, np.float16)
-        for index in range(scores.shape[1]):  # a plane at a time, for memory
-            plane = np.exp(np.clip(scores[:, index].astype(np.float32), _LEAST_SCORE, _MOST_SCORE))
-            maps[:, index] = plane / plane.sum(0)
+        for of_class, values in zip(maps, scores, strict=True):
+            np.exp(np.minimum(values, 0), out=of_class, casting="same_kind")
     maps[:, ~seen] = 0
     return maps

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from KidneyParsingLib.inference.maps import lean, scores_of
+from KidneyParsingLib.inference.maps import scores_of
 from KidneyParsingLib.inference.options import Options
 from KidneyParsingLib.inference.parser import KidneyParser
 from KidneyParsingLib.inference.reviewing import probabilities_of
@@ -56,15 +56,3 @@ def test_probabilities_are_the_maps_that_the_scores_came_from(name: str) -> None
     seen[0] = False
     found = probabilities_of(scores_of(maps.copy(), of_network), of_network, seen)
     assert not found[:, 0].any() and found[:, 1:] == pytest.approx(maps[:, 1:], abs=1e-3)
-
-
-def test_leaning_to_a_structure_is_as_if_it_were_more_common() -> None:
-    of_network = replace(config("ba_net", "tiny"))
-    maps = np.random.default_rng(0).dirichlet(np.ones(of_network.outputs), (4, 5, 6))
-    commoner = np.where(np.array(of_network.classes) == "tumor", np.e, 1.0)
-    expected = maps * commoner / (maps * commoner).sum(-1, keepdims=True)  # Bayes
-    scores = scores_of(maps.transpose(3, 0, 1, 2).astype(np.float32), of_network)
-    lean(scores, of_network, {"tumor": 1.0})
-    found = probabilities_of(scores, of_network, np.ones((4, 5, 6), bool))
-    assert found == pytest.approx(expected.transpose(3, 0, 1, 2), abs=1e-3)
-    assert (scores.argmax(0) == expected.argmax(-1)).all()
