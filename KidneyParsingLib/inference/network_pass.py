@@ -32,7 +32,7 @@ LEFT_RIGHT = (View(), View((2,)))
 ALL_AXES = tuple(View(axes) for axes in ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)))
 # Values in one full-resolution feature map (voxels x channels) that a single pass may have on a CPU and on a GPU; each
 # costs up to 58 bytes while the pass runs (docs/performance.md).
-_MOST_VALUES = {"cpu": 15_000_000, "cuda": 150_000_000}
+_MOST_VALUES = {"cpu": 15_000_000, "cuda": 100_000_000}
 
 
 @dataclass(frozen=True)
