@@ -39,3 +39,10 @@ def test_the_files_that_nobody_uses_any_more_are_removed(exported: list[Path]) -
     newest = subject.onnx_file(lambda: None, 16, "weights-new")
     assert newest.exists() and paths[23].exists()
     assert [path.exists() for path in paths[:23]] == [True] * 22 + [False]
+
+
+def test_a_file_that_another_process_has_just_removed_is_no_error(tmp_path: Path, exported: list[Path]) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "gone.onnx").symlink_to(tmp_path / "nothing")  # listed, but not there
+    assert subject.onnx_file(lambda: None, 16, "weights").exists()

@@ -42,9 +42,17 @@ def onnx_file(make: Callable[[], NetworkMaps], stride: int, key: str) -> Path:
 
 def _forget_all_but(count: int, folder: Path) -> None:
     """Removes all ONNX files but those used last: those of weights and torch versions that are gone."""
-    for path in sorted(folder.glob("*.onnx"), key=lambda path: path.stat().st_mtime, reverse=True)[count:]:
+    for path in sorted(folder.glob("*.onnx"), key=_last_used, reverse=True)[count:]:
         with suppress(OSError):  # another process reads it, or has removed it
             path.unlink()
+
+
+def _last_used(path: Path) -> float:
+    """When a file was used last; 0 where another process has just removed it."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def export(network: NetworkMaps, stride: int, path: Path) -> None:
