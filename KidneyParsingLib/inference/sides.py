@@ -14,7 +14,7 @@ MAX_TUMORS = 5
 
 def to_segments(labels: np.ndarray, volume: Volume, midline: Midline, notes: tuple[str, ...] = ()) -> LabelMap:
     """The label map of structure labels (z, y, x) on the CT's grid, with sides by the midline."""
-    values = np.zeros_like(labels)
+    values = np.zeros(labels.shape, labels.dtype)  # in C order, as `_paint` goes by flat indices
     found: list[Segment] = []
     for entry in STRUCTURES:
         mask = labels == entry.label

@@ -152,6 +152,12 @@ def test_sides_follow_the_patient_not_the_array(labels: np.ndarray, flip: bool) 
     assert np.array_equal(result.structure_labels(), labels)
 
 
+def test_segments_do_not_depend_on_the_array_s_memory_order(labels: np.ndarray) -> None:
+    result = to_segments(np.asfortranarray(labels), volume_for(labels), MIDDLE)
+    assert np.array_equal(result.array, to_segments(labels, volume_for(labels), MIDDLE).array)
+    assert np.array_equal(result.structure_labels(), labels)
+
+
 def test_a_kidney_that_leans_over_the_midline_stays_whole_and_a_horseshoe_is_cut() -> None:
     leaning = np.zeros((10, 10, 40), np.uint8)
     leaning[4:8, 4:8, 6:21] = LABEL["kidney"]
