@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..networks.configs import NESTED, NetworkConfig, class_of_label
+from ..threads import side_by_side
 
 _SMALLEST = 1e-6
 _MOST_FLOAT32_BYTES = 2e8
@@ -37,8 +38,11 @@ class MapSum:
 
     def add(self, window: tuple[slice, ...], maps: np.ndarray, where: np.ndarray | None = None) -> None:
         """Adds maps (maps, z, y, x) of a window; with `where` (z, y, x; bool) only there."""
-        self.total[(slice(None), *window)] += maps if where is None else maps * where
+        side_by_side(lambda index: self._add_map(index, window, maps[index], where), range(len(maps)))
         self.count[window] += 1 if where is None else where.astype(np.uint8)
+
+    def _add_map(self, index: int, window: tuple[slice, ...], one: np.ndarray, where: np.ndarray | None) -> None:
+        self.total[index][window] += one if where is None else one * where
 
     @property
     def seen(self) -> np.ndarray:
@@ -55,7 +59,11 @@ class MapSum:
 
 def winners(scores: np.ndarray) -> np.ndarray:
     """The first class (z, y, x; uint8) of the largest score (classes, z, y, x)."""
-    return np.stack([plane.astype(np.float32).argmax(0).astype(np.uint8) for plane in np.moveaxis(scores, 1, 0)])
+    return np.stack(side_by_side(_winners_of_plane, np.moveaxis(scores, 1, 0)))
+
+
+def _winners_of_plane(scores: np.ndarray) -> np.ndarray:
+    return scores.astype(np.float32).argmax(0).astype(np.uint8)
 
 
 def forced(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
@@ -72,10 +80,13 @@ def label_of_class(config: NetworkConfig) -> np.ndarray:
 
 
 def _logarithms(maps: np.ndarray) -> np.ndarray:
-    for of_class in maps:
-        for plane in of_class:  # a plane at a time, as float16 is computed in float32
-            plane[:] = np.log(np.maximum(plane, _SMALLEST, dtype=np.float32))
+    side_by_side(_take_logarithm, maps)
     return maps
+
+
+def _take_logarithm(of_class: np.ndarray) -> None:
+    for plane in of_class:  # a plane at a time, as float16 is computed in float32
+        plane[:] = np.log(np.maximum(plane, _SMALLEST, dtype=np.float32))
 
 
 def _logit(p: np.ndarray) -> np.ndarray:

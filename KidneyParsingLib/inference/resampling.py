@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
+from ..threads import parts_of, side_by_side
 from ..volumes.geometry import image_from_array, spacing_of
 from ..volumes.volume import Volume
 from .grid import AIR_HU, Box, Grid, index_window, shifted_affine
@@ -37,11 +38,15 @@ def _block_means(array: np.ndarray, affine: np.ndarray, spacing: tuple[float, ..
     ]
     sizes = [np.minimum(f, n - np.arange(0, n, f)) for n, f in zip(array.shape, factors, strict=True)]
     means = np.empty([len(s) for s in sizes], np.float32)
-    for z, planes in enumerate(sizes[0]):  # a slab at a time, so that no float copy of the whole is made
-        slab = _sums(array[z * factors[0] :][:planes], planes)[0]
-        rows = _sums(slab, factors[1])
-        means[z] = _sums(rows.T, factors[2]).T
-        means[z] /= (planes * np.multiply.outer(sizes[1], sizes[2])).astype(np.float32)
+
+    def fill(some: range) -> None:
+        for z in some:  # a slab at a time, so that no float copy of the whole is made
+            planes = sizes[0][z]
+            rows = _sums(_sums(array[z * factors[0] :][:planes], planes)[0], factors[1])
+            means[z] = _sums(rows.T, factors[2]).T
+            means[z] /= (planes * np.multiply.outer(sizes[1], sizes[2])).astype(np.float32)
+
+    side_by_side(fill, parts_of(len(means)))
     moved = shifted_affine(affine, tuple((f - 1) / 2 for f in factors))
     moved[:3, :3] = moved[:3, :3] * factors[::-1]
     return means, moved

@@ -46,7 +46,7 @@ def labels_on_volume(scores: np.ndarray, grid: Grid, volume: Volume) -> tuple[np
 
 def _foreground(scores: np.ndarray) -> np.ndarray:
     """Where (z, y, x) the background does not win."""
-    return np.stack([plane[1:].max(0) > plane[0] for plane in np.moveaxis(scores, 1, 0)])
+    return np.stack(side_by_side(lambda plane: plane[1:].max(0) > plane[0], np.moveaxis(scores, 1, 0)))
 
 
 def _patient_axes(affine: np.ndarray) -> tuple[int, int, int] | None:
