@@ -42,11 +42,16 @@ _CENTERS = (
 # The locator's patches are centred near kidneys, but for some that show none.
 _LOCATOR_CENTERS = ((KIDNEY_TISSUES, 0.8), ((Tissue.MUSCLE, Tissue.FAT, Tissue.LUNG), 0.2))
 _NARROW_SHARE = 0.1
+# Voxels that are painted for one of the network's, an axis, at most.
+_FINEST = 2
 
 
 class MadeSamples(Dataset):
     """`length` samples for one network: "image" (1, D, H, W) float32 as the network gets it, "labels" (D, H, W) int64
     class indices, and the schema's extra maps.
+
+    With `soft` a sample also has its "shares" (C, D, H, W) float32: how much of every voxel each class fills, as far as
+    the anatomies are finer than the network's grid.
 
     With `paint_later` the image is not painted yet: a sample has its "tissues" (D, H, W) uint8 and a "look" instead,
     and `finished` paints a batch of them where the batch lies, say on a GPU.
@@ -64,6 +69,7 @@ class MadeSamples(Dataset):
         seed: int = 0,
         schema: Schema | None = None,
         paint_later: bool = False,
+        soft: bool = False,
     ) -> None:
         if len(set(config.spacing_mm)) > 1 or any(config.resize):
             raise InputError(
@@ -75,6 +81,7 @@ class MadeSamples(Dataset):
         self.length = length
         self.seed = seed
         self.schema = schema
+        self.soft = soft
         self.paint_later = paint_later and not config.median  # the filter is no GPU's
         self.is_locator = "spine" in config.classes
         # The aorta lies left of the cava: often that alone tells them apart. Liver and spleen have sides too.
@@ -95,15 +102,18 @@ class MadeSamples(Dataset):
         if self.is_locator or rng.random() < _NARROW_SHARE:
             _limit_view(patch, rng)
         look = int(rng.integers(2**62))
-        labels = _majority(self.lookup[patch.long()], factor, len(self.config.classes))
+        shares = _shares(self.lookup[patch.long()], factor, len(self.config.classes))
+        labels = shares.argmax(0)
+        soft = {"shares": shares} if self.soft else {}
         if self.paint_later:
             sample = as_sample(torch.zeros(labels.shape), labels, self.config, self.schema, rng)
-            return sample | {"tissues": patch, "factor": torch.tensor(factor), "look": torch.tensor(look)}
-        return as_sample(self._image(patch, factor, look), labels, self.config, self.schema, rng)
+            return sample | soft | {"tissues": patch, "factor": torch.tensor(factor), "look": torch.tensor(look)}
+        return as_sample(self._image(patch, factor, look), labels, self.config, self.schema, rng) | soft
 
     def _factor(self, spacing: float) -> int:
-        """How many voxels that are painted make one of the network's, an axis: as fine as the anatomy is."""
-        return max(1, round(self.config.spacing_mm[0] / spacing))
+        """How many voxels that are painted make one of the network's, an axis: as fine as the anatomy is, up to two,
+        which are enough for partial volume."""
+        return min(max(1, round(self.config.spacing_mm[0] / spacing)), _FINEST)
 
     def _image(self, patch: torch.Tensor, factor: int, look: int) -> torch.Tensor:
         """HU (D, H, W) of a patch of tissues, on the patch's device; `look` is the seed of its appearance."""
@@ -190,12 +200,10 @@ def _cached(path: Path) -> tuple[np.ndarray, float]:
     return load_anatomy(path)
 
 
-def _majority(labels: torch.Tensor, factor: int, num_classes: int) -> torch.Tensor:
-    """int64 labels on a grid coarser by `factor`: the most frequent one of each block."""
-    if factor == 1:
-        return labels.long()
-    shares = [F.avg_pool3d((labels == c).float()[None], factor)[0] for c in range(num_classes)]
-    return torch.stack(shares).argmax(0)
+def _shares(labels: torch.Tensor, factor: int, num_classes: int) -> torch.Tensor:
+    """Each class's share (C, D, H, W) of the blocks of `factor` voxels a side."""
+    masks = (F.avg_pool3d((labels == c).float()[None], factor)[0] for c in range(num_classes))
+    return torch.stack(list(masks))
 
 
 def _points(tissues: np.ndarray, kinds: tuple[int, ...]) -> np.ndarray:
@@ -205,13 +213,14 @@ def _points(tissues: np.ndarray, kinds: tuple[int, ...]) -> np.ndarray:
 
 def _cropped(tissues: np.ndarray, center: np.ndarray, size: tuple[int, ...], matrix: np.ndarray) -> torch.Tensor:
     """uint8 patch of `size` around `center` after the 3x3 `matrix` (output to input offsets); AIR beyond the border."""
-    axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in size]
-    offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1) @ torch.from_numpy(matrix.T.astype(np.float32))
-    points = (offsets + torch.from_numpy(center.astype(np.float32))).round_().long()
-    bound = torch.tensor(tissues.shape)
-    inside = ((points >= 0) & (points < bound)).all(-1)
-    z, y, x = points.clamp_(min=torch.zeros(3, dtype=torch.long), max=bound - 1).unbind(-1)
-    return torch.where(inside, torch.from_numpy(tissues)[z, y, x], torch.zeros((), dtype=torch.uint8))
+    z, y, x = (torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in size)
+    inside, flat = torch.ones(size, dtype=torch.bool), torch.zeros(size, dtype=torch.int32)
+    for start, (by_z, by_y, by_x), count in zip(center.tolist(), matrix.tolist(), tissues.shape, strict=True):
+        index = (by_z * z + start)[:, None, None] + (by_y * y)[:, None] + by_x * x
+        index = index.round_().to(torch.int32)
+        inside &= (index >= 0) & (index < count)
+        flat = flat * count + index.clamp_(0, count - 1)
+    return torch.from_numpy(tissues).flatten()[flat.flatten()].view(size) * inside
 
 
 def _limit_view(patch: torch.Tensor, rng: np.random.Generator) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .anatomy_builder import DEFAULT_SPACING_MM, Atlases, make_anatomy
+from .anatomy_builder import Atlases, make_anatomy
+
+# Finer than any network's grid that is trained on them, so that thin vessels fill voxels in part, as in a scan.
+_SPACING_MM = 1.25
 
 
 def anatomy_path(folder: Path, seed: int) -> Path:
@@ -17,7 +20,7 @@ def anatomy_path(folder: Path, seed: int) -> Path:
 
 
 def fill_store(
-    folder: Path, atlases: Atlases, seeds: range, spacing: float = DEFAULT_SPACING_MM,
+    folder: Path, atlases: Atlases, seeds: range, spacing: float = _SPACING_MM,
     done: Callable[[int], None] = lambda seed: None
 ) -> None:  # fmt: skip
     """Makes the anatomy of every seed that the folder does not hold yet; `done` is called after each."""

@@ -22,12 +22,18 @@ from .plan import TrainingPlan
 
 # What is small or rare weighs more, or it is never found.
 _CLASS_WEIGHTS = {"tumor": 3.0, "artery": 2.0, "vein": 1.5, "ureter": 5.0, "cyst": 5.0}
+# What is thin fills few voxels by half, and would be lost between them.
+_SHARE_FACTORS = {"artery": 2.0, "vein": 1.5, "ureter": 3.0}
 
 # A loss is made for a configuration: Kid-Net's has a weight for every class.
 LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
     "plain": lambda config: plain_loss,
     "ba_net": lambda config: ba_net_loss,
-    "ba_net_weighted": lambda config: partial(weighted_ba_net_loss, class_weights=_class_weights(config)),
+    "ba_net_weighted": lambda config: partial(
+        weighted_ba_net_loss,
+        class_weights=_by_class(_CLASS_WEIGHTS, config),
+        share_factors=_by_class(_SHARE_FACTORS, config),
+    ),
     "boundary_stream": lambda config: boundary_stream_loss,
     "sc_unet": lambda config: sc_unet_loss,
     "sc_unet_plain": lambda config: sc_unet_cross_entropy_loss,
@@ -37,6 +43,9 @@ LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
 
 # Those that leave out the voxels which a batch's "keep" says do not count.
 LOSSES_WITH_UNKNOWN = ("plain", "ba_net", "ba_net_weighted", "kid_net")
+
+# Those that learn how much of a voxel a class fills, where that is known ("shares").
+LOSSES_WITH_SHARES = ("ba_net_weighted",)
 
 # BA-Net: crop, rotate, scale, flip, noise, elastic deformation; the paper gives no amounts, we take nnU-Net's.
 _STRONG = Augmentation(rotate_degrees=30.0, scale=(0.7, 1.4), flip_axes=(0, 1, 2), elastic_mm=4.0, noise_hu=30.0)
@@ -66,8 +75,8 @@ _TINY = TrainingPlan(steps=1000, rate=2e-3)
 _NNUNET = TrainingPlan(steps=250_000, batch=2, rate=0.01, optimizer="sgd", validate_every=2_500)
 
 
-def _class_weights(config: NetworkConfig) -> torch.Tensor:
-    return torch.tensor([_CLASS_WEIGHTS.get(name, 1.0) for name in config.classes])
+def _by_class(factors: dict[str, float], config: NetworkConfig) -> torch.Tensor:
+    return torch.tensor([factors.get(name, 1.0) for name in config.classes])
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from .distributed import gathered, local_device, rank
 from .mixture import Mixture
 from .patches import PatchSamples
 from .plan import PLATEAU, POLY, TrainingPlan
-from .recipes import LOSSES, LOSSES_WITH_UNKNOWN, REAL_SCANS, RECIPES
+from .recipes import LOSSES, LOSSES_WITH_SHARES, LOSSES_WITH_UNKNOWN, REAL_SCANS, RECIPES
 from .schemas import SCHEMAS, Schema
 from .splits import k_fold
 from .trainer import Trainer
@@ -113,7 +113,8 @@ def _on_anatomies(session: Session, show: Progress) -> Trainer:
     schema = SCHEMAS.get(session.model) if session.model not in ("ba_net", "locator") else None
     on_gpu = local_device(session.device).type == "cuda"
     length = plan.steps * plan.batch
-    samples: Dataset = MadeSamples(session.folder, network_config, length, session.seed, schema, paint_later=on_gpu)
+    soft = RECIPES[session.model].loss_of(session.size) in LOSSES_WITH_SHARES
+    samples: Dataset = MadeSamples(session.folder, network_config, length, session.seed, schema, on_gpu, soft)
     if session.mixed:
         real = _real_samples(session, network_config, length, show)
         samples = Mixture(samples, real, session.mixed_share, session.seed)

@@ -114,6 +114,22 @@ def test_a_cube_has_its_size_in_mm_on_any_spacing(spacing: float, anatomies: Pat
     assert np.mean(volumes) == pytest.approx(13.8, rel=0.25)
 
 
+def test_shares_are_what_classes_fill_of_a_voxel(tmp_path: Path) -> None:
+    """Sheets of tumor 1 mm thick every 4 mm, on a grid of 2 mm: a quarter of the volume, no voxel to more than a half.
+    Labels are the largest shares."""
+    tissues = np.full((96, 96, 96), Tissue.FAT, np.uint8)
+    tissues[::4] = Tissue.TUMOR
+    np.savez_compressed(tmp_path / "anatomy_00001.npz", tissues=tissues, spacing=np.float32(1.0))
+    samples = MadeSamples(tmp_path, of("boundary_stream"), 12, schema=Plan((("tumor", 1.0),)), soft=True)
+    drawn = [samples[i] for i in range(12)]
+    shares = torch.stack([sample["shares"] for sample in drawn])
+    assert shares.shape == (12, 3, *PATCH)
+    assert torch.allclose(shares.sum(1), torch.ones(12, *PATCH))
+    assert shares[:, 2].mean().item() == pytest.approx(0.25, abs=0.03)
+    assert all(torch.equal(sample["shares"].argmax(0), sample["labels"]) for sample in drawn)
+    assert "shares" not in MadeSamples(tmp_path, of("boundary_stream"), 1)[0]
+
+
 def test_a_median_network_is_shown_filtered_images(anatomies: Path) -> None:
     """The same sample without and with the filter, against scipy's; the border repeats."""
     plain, filtered = (MadeSamples(anatomies, of("tu_net", median=m), 2)[1] for m in (False, True))

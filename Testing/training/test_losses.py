@@ -35,6 +35,7 @@ from KidneyParsingLib.training.losses.sc_unet import (
 from KidneyParsingLib.training.losses.tu_net import tu_net_loss
 
 LN2 = math.log(2)
+WEIGHTED = partial(weighted_ba_net_loss, class_weights=torch.tensor([1.0, 2.0, 5.0]), share_factors=torch.ones(3))
 
 
 def row(*labels: int) -> torch.Tensor:
@@ -133,12 +134,12 @@ def test_ba_net_loss_is_the_weighted_sum_over_scales_with_the_boundary_of_each_s
 
 
 def test_weighted_ba_net_loss_changes_the_segmentation_alone_to_nnunets_with_class_weights() -> None:
-    labels, weights = random_batch()["labels"], torch.tensor([1.0, 2.0, 5.0])
+    labels, weights = random_batch()["labels"], WEIGHTED.keywords["class_weights"]
     logits, boundary = noise(2, 3, 4, 6, 8), noise(2, 3, 4, 6, 8, seed=1)
     even = dice_cross_entropy(logits, labels) - F.cross_entropy(logits, labels)
     voxels = F.cross_entropy(logits, labels, weight=weights, reduction="sum") / labels.numel()
     expected = even + voxels + joint_loss(boundary, boundary_labels(labels))
-    loss = weighted_ba_net_loss(BANetOutput([logits], [boundary]), {"labels": labels}, weights)
+    loss = WEIGHTED(BANetOutput([logits], [boundary]), {"labels": labels})
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -148,7 +149,7 @@ def test_a_small_structure_that_is_not_seen_yet_pulls_harder_than_in_the_papers_
     labels[0, 4, 4, 4] = 2
     start = torch.tensor([5.0, 0.0, 0.0]).view(1, 3, 1, 1, 1).expand(1, 3, 8, 8, 8)
     pulls = []
-    for loss in (ba_net_loss, partial(weighted_ba_net_loss, class_weights=torch.tensor([1.0, 1.0, 5.0]))):
+    for loss in (ba_net_loss, WEIGHTED):
         logits = start.clone().requires_grad_()
         loss(BANetOutput([logits], [start]), {"labels": labels}).backward()
         pulls.append(-logits.grad[0, 2, 4, 4, 4].item())
@@ -346,7 +347,7 @@ FINE, COARSE, TWO = (2, 3, 4, 6, 8), (2, 3, 2, 3, 4), (2, 2, 4, 6, 8)
 CASES = {
     "ba_net": (ba_net_loss, [FINE, COARSE, FINE, COARSE], lambda t: BANetOutput(t[:2], t[2:])),
     "ba_net weighted": (
-        partial(weighted_ba_net_loss, class_weights=torch.tensor([1.0, 2.0, 5.0])),
+        WEIGHTED,
         [FINE, COARSE, FINE, COARSE],
         lambda t: BANetOutput(t[:2], t[2:]),
     ),

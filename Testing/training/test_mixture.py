@@ -72,6 +72,17 @@ def test_all_voxels_of_a_source_that_leaves_none_out_count() -> None:
     assert keeps == [1.0, 0.0]
 
 
+def test_labels_fill_their_voxels_where_the_other_source_tells_shares(tmp_path: Path) -> None:
+    tissues = np.full((32, 32, 32), Tissue.CORTEX, np.uint8)
+    np.savez_compressed(tmp_path / "anatomy_00001.npz", tissues=tissues, spacing=np.float32(1.0))
+    made = MadeSamples(tmp_path, a_network(), 4, soft=True)
+    mixture = Mixture(made, Constant(1.0), 1.0)
+    background = torch.zeros((len(a_network().classes), 2, 2, 2))
+    background[0] = 1
+    assert torch.equal(mixture[0]["shares"], background)
+    assert torch.equal(Mixture(made, Constant(1.0), 0.0)[0]["shares"], made[0]["shares"])
+
+
 def test_voxels_that_nobody_knows_are_marked(tmp_path: Path) -> None:
     (case,) = partly_labelled(tmp_path)
     samples = PatchSamples([case], replace(a_network(), patch=tiny_scans.SHAPE), SCHEMAS["kidneys"], NONE, 4)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 
 from .common import (
     EPSILON,
@@ -22,6 +23,7 @@ from .common import (
     soft_dice,
 )
 from .plain import dice_cross_entropy
+from .soft_labels import raised, soft_label_loss
 
 if TYPE_CHECKING:
     from ...networks.ba_net import BANetOutput
@@ -55,15 +57,27 @@ def ba_net_loss(output: BANetOutput, batch: Batch) -> torch.Tensor:
     return _over_scales(output, batch, joint_loss)
 
 
-def weighted_ba_net_loss(output: BANetOutput, batch: Batch, class_weights: torch.Tensor) -> torch.Tensor:
+def weighted_ba_net_loss(
+    output: BANetOutput, batch: Batch, class_weights: torch.Tensor, share_factors: torch.Tensor
+) -> torch.Tensor:
     """`ba_net_loss`, but for the segmentation nnU-Net's Dice and cross-entropy, this one with `class_weights` (C,).
 
     Not the paper's: its data are kidneys that all have a tumor. Where most patches lack some structure, eq. 2's Dice
     term has no gradient for it, and its cross-entropy, averaged over classes and voxels, hardly sees a small one.
-    """
 
-    weights = class_weights.to(batch["labels"].device)
-    return _over_scales(output, batch, partial(dice_cross_entropy, class_weights=weights))
+    With `batch["shares"]` (B, C, D, H, W) the segmentation learns how much of a voxel each class fills, raised by
+    `share_factors` (C,), at a coarse scale their means; the boundary, as before, is that of the labels.
+    """
+    device = batch["labels"].device
+    weights, factors = class_weights.to(device), share_factors.to(device)
+    if "shares" not in batch:
+        return _over_scales(output, batch, partial(dice_cross_entropy, class_weights=weights))
+
+    def loss_of_shares(logits: torch.Tensor, labels: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
+        shares = raised(F.adaptive_avg_pool3d(batch["shares"], logits.shape[2:]), factors)
+        return soft_label_loss(logits, shares, keep, weights)
+
+    return _over_scales(output, batch, loss_of_shares)
 
 
 def _over_scales(output: BANetOutput, batch: Batch, segmentation_loss: Callable[..., torch.Tensor]) -> torch.Tensor:

@@ -1,0 +1,46 @@
+"""Dice and cross-entropy for labels that say how much of a voxel each class fills.
+
+A ureter of 3 mm on a grid of 2 mm fills few voxels by half: with one class a voxel a third of it is lost, with shares
+hardly anything (docs/experiments.md, 16).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from .common import VOXELS, mean_over
+
+
+def raised(shares: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    """Shares (B, C, D, H, W) that sum to 1 again after each class's are multiplied by its factor (C,).
+
+    Interpolated to a finer grid the largest share wins, which takes from thin tubes: none of a ureter is left where it
+    fills no voxel by half. Raised shares make up for that.
+    """
+    more = shares * factors.view(-1, 1, 1, 1)
+    return more / more.sum(1, keepdim=True)
+
+
+def soft_label_dice(p: torch.Tensor, shares: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
+    """Dice (B, C) of probabilities and shares (B, C, D, H, W): 1 where they are equal, and soft Dice where shares are 0
+    or 1. Soft Dice itself is largest for probabilities of 0 and 1, whatever the shares (Wang et al. 2023,
+    arXiv 2303.16296, whose Dice semimetric this is)."""
+    sizes = p.sum(VOXELS) + shares.sum(VOXELS)
+    return (sizes - (p - shares).abs().sum(VOXELS) + smooth) / (sizes + smooth)
+
+
+def soft_label_loss(
+    logits: torch.Tensor, shares: torch.Tensor, keep: torch.Tensor | None, class_weights: torch.Tensor
+) -> torch.Tensor:
+    """Loss of Dice over the foreground classes + cross-entropy, both least for probabilities equal to the shares;
+    `plain.dice_cross_entropy` where shares are 0 or 1.
+
+    `logits` and `shares` are (B, C, D, H, W); `keep` (B, 1, D, H, W) is 0 where a voxel does not count. A voxel's
+    cross-entropy is multiplied by the mean of `class_weights` (C,) over its shares.
+    """
+    logits = logits.float()
+    weight = 1 if keep is None else keep
+    dice = soft_label_dice(logits.softmax(1) * weight, shares * weight)
+    importance = (shares * class_weights.view(-1, 1, 1, 1)).sum(1, keepdim=True)
+    cross_entropy = -(shares * logits.log_softmax(1)).sum(1, keepdim=True) * importance
+    return 1 - dice[:, 1:].mean() + mean_over(cross_entropy, keep).mean()

@@ -1,0 +1,96 @@
+"""Losses of how much of a voxel each class fills: worked examples, the loss of whole labels, and a thin tube."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from KidneyParsingLib.networks.ba_net import BANetOutput
+from KidneyParsingLib.training.losses.ba_net import weighted_ba_net_loss
+from KidneyParsingLib.training.losses.common import one_hot
+from KidneyParsingLib.training.losses.plain import dice_cross_entropy
+from KidneyParsingLib.training.losses.soft_labels import raised, soft_label_dice, soft_label_loss
+
+CLASSES, SHAPE = 3, (4, 6, 8)
+WEIGHTS = torch.tensor([1.0, 2.0, 5.0])
+
+
+def noise(seed: int) -> torch.Tensor:
+    return torch.randn(2, CLASSES, *SHAPE, generator=torch.Generator().manual_seed(seed))
+
+
+def labels() -> torch.Tensor:
+    return torch.randint(0, CLASSES, (2, *SHAPE), generator=torch.Generator().manual_seed(5))
+
+
+def test_shares_of_nothing_or_all_have_the_loss_of_labels() -> None:
+    keep = (noise(3)[:, :1] > 0).float()
+    for mask in (None, keep):
+        expected = dice_cross_entropy(noise(1), labels(), mask, WEIGHTS)
+        found = soft_label_loss(noise(1), one_hot(labels(), CLASSES), mask, WEIGHTS)
+        assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_loss_is_least_where_probabilities_are_the_shares() -> None:
+    shares = noise(1).softmax(1)
+    right = soft_label_loss(shares.log(), shares, None, WEIGHTS)
+    for step in (0.1, 1.0):
+        for seed in range(5):
+            assert soft_label_loss(shares.log() + step * noise(10 + seed), shares, None, WEIGHTS) > right
+    surer = soft_label_loss(3 * shares.log(), shares, None, WEIGHTS)
+    assert surer > right  # soft Dice alone would prefer it
+
+
+def test_dice_of_a_worked_example() -> None:
+    """Shares 1, 1/2, 0 and probabilities 1, 0, 1/2 of a class: sizes 1.5 + 1.5, differences 0.5 + 0.5."""
+    shares, p = (torch.tensor(v).view(1, 1, 1, 1, 3) for v in ([1.0, 0.5, 0.0], [1.0, 0.0, 0.5]))
+    assert soft_label_dice(p, shares, smooth=0.0).item() == pytest.approx(2 / 3)
+    assert soft_label_dice(shares, shares, smooth=0.0).item() == pytest.approx(1)
+
+
+def test_raised_shares_sum_to_one_and_win_where_they_shall() -> None:
+    """A class of factor 3 that fills a quarter of a voxel is as much as the background there."""
+    shares = torch.tensor([0.75, 0.0, 0.25]).view(1, 3, 1, 1, 1)
+    assert raised(shares, torch.tensor([1.0, 2.0, 3.0])).flatten().tolist() == pytest.approx([0.5, 0.0, 0.5])
+
+
+def test_a_thin_tube_keeps_its_volume() -> None:
+    """A tube of 3 mm askew through voxels of 2 mm: its shares, interpolated to voxels of 0.25 mm, against one class a
+    voxel. The truth is the tube itself."""
+    fine = torch.stack(torch.meshgrid(*[torch.arange(160) * 0.25 + 0.125] * 2, indexing="ij"))
+    height = torch.arange(64)[:, None, None] * 0.25
+    tube = ((fine[0] - 19 - 0.2 * height).hypot(fine[1] - 20.4 - 0.1 * height) < 1.5).float()
+    shares = F.avg_pool3d(torch.stack([1 - tube, tube])[None], 8)
+    volumes = {}
+    for name, maps in (
+        ("raised", raised(shares, torch.tensor([1.0, 3.0]))),
+        ("as they are", shares),
+        ("one class", one_hot(shares.argmax(1), 2)),
+    ):
+        scores = F.interpolate(maps.clamp_min(1e-2).log(), scale_factor=8, mode="trilinear")
+        volumes[name] = (scores.argmax(1).sum() / tube.sum()).item()
+    assert volumes["raised"] == pytest.approx(1, abs=0.12)
+    assert volumes["one class"] < 0.85 and volumes["as they are"] < 0.85
+
+
+def test_ba_net_learns_shares_where_there_are_any() -> None:
+    loss = partial(weighted_ba_net_loss, class_weights=WEIGHTS, share_factors=torch.ones(CLASSES))
+    output, batch = BANetOutput([noise(1)], [noise(2)]), {"labels": labels()}
+    whole = batch | {"shares": one_hot(labels(), CLASSES)}
+    expected = loss(output, batch).item()
+    assert loss(output, whole).item() == pytest.approx(expected, rel=1e-5)
+    assert loss(output, batch | {"shares": noise(4).softmax(1)}).item() != pytest.approx(expected, rel=1e-2)
+
+
+def test_ba_net_s_coarse_scales_learn_the_mean_shares() -> None:
+    """At a scale of half the resolution, probabilities equal to the blocks' means leave the least loss."""
+    loss = partial(weighted_ba_net_loss, class_weights=WEIGHTS, share_factors=torch.ones(CLASSES))
+    shares = noise(1).softmax(1)
+    coarse = F.avg_pool3d(shares, 2)
+    batch = {"labels": shares.argmax(1), "shares": shares}
+    boundary = torch.zeros_like(coarse)
+    right = loss(BANetOutput([coarse.log()], [boundary]), batch)
+    assert right < loss(BANetOutput([coarse.log() + 0.3 * noise(7)[:, :, ::2, ::2, ::2]], [boundary]), batch)
