@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from ..synthesis.anatomy_builder import Atlases
     from ..synthesis.scans.scan import ScanPlan
 
+# Where atlases are looked for that no option names.
+_ATLASES = "KIDNEYPARSING_ATLASES"
+_BESIDE_REPOSITORY = Path(__file__).resolve().parents[3] / "shared" / "data"
+_SPL, _KIDNEYS = "spl_atlas", "kidney_atlas"
 # A picture of more rows is too long to look through.
 _SHEET_ROWS = 100
 
@@ -29,8 +34,15 @@ def add_synthesize_parser(subparsers: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true", help="replace scans of the same seeds")
     parser.add_argument("--anatomies", action="store_true", help="make anatomies to train on, not scans")
-    parser.add_argument("--spl", type=Path, required=True, metavar="FOLDER", help="the SPL abdominal atlas")
-    parser.add_argument("--kidneys", type=Path, metavar="FOLDER", help="kidney atlas; without it the SPL kidneys serve")
+    parser.add_argument(
+        "--spl", type=Path, metavar="FOLDER",
+        help=f"the SPL abdominal atlas (default: {_SPL} in the folder that {_ATLASES} names, or in shared/data beside "
+        "the repository)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kidneys", type=Path, metavar="FOLDER",
+        help=f"the kidney atlas (default: without --spl {_KIDNEYS} there; with it the SPL kidneys serve)",
+    )  # fmt: skip
     parser.set_defaults(run=run_synthesize, when_cancelled="what is finished stays")
 
 
@@ -39,15 +51,28 @@ def run_synthesize(arguments: argparse.Namespace) -> int:
 
     The atlas cases that are held out for the test split are not used.
     """
-    from ..synthesis.anatomy_builder import Atlases
     from ..synthesis.scans.split import check_training_seeds
 
-    atlases = Atlases(arguments.spl, arguments.kidneys, held_out=False)
+    atlases = _atlases(arguments)
     seeds = range(arguments.seed, arguments.seed + arguments.n)
     check_training_seeds(seeds)
     _make_folder(arguments.out)
     (_make_anatomies if arguments.anatomies else _make_scans)(arguments, atlases, seeds)
     return 0
+
+
+def _atlases(arguments: argparse.Namespace) -> Atlases:
+    """The atlases asked for, else those that are kept where they usually are. Raises InputError if there are none."""
+    from ..errors import InputError
+    from ..synthesis.anatomy_builder import Atlases
+
+    if arguments.spl:
+        return Atlases(arguments.spl, arguments.kidneys, held_out=False)
+    kept = Path(os.environ.get(_ATLASES) or _BESIDE_REPOSITORY)
+    if not (kept / _SPL).is_dir():
+        raise InputError(f"There is no folder {kept / _SPL}; give --spl FOLDER (docs/training.md says what it holds).")
+    kidneys = kept / _KIDNEYS
+    return Atlases(kept / _SPL, arguments.kidneys or (kidneys if kidneys.is_dir() else None), held_out=False)
 
 
 def _make_folder(folder: Path) -> None:

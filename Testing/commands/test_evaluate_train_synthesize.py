@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -174,6 +175,23 @@ def drawn_scans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[...
 
     monkeypatch.setattr("KidneyParsingLib.synthesis.scans.scan.make_scan", draw)
     return lambda *arguments: main(["synthesize", str(tmp_path / "out"), "--spl", ".", *arguments])
+
+
+def test_atlases_that_no_option_names_are_looked_for_where_they_are_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+    monkeypatch.setattr("KidneyParsingLib.synthesis.scans.scan.make_scan", lambda atlases, plan: seen.append(atlases))
+    monkeypatch.setenv("KIDNEYPARSING_ATLASES", str(tmp_path))
+    assert main(["synthesize", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1 and "spl_atlas" in error[0] and "--spl" in error[0]
+    for name in ("spl_atlas", "kidney_atlas"):
+        (tmp_path / name).mkdir()
+        with contextlib.suppress(TypeError):  # nothing was made that could be written
+            main(["synthesize", str(tmp_path / "out")])
+    assert [atlases.spl for atlases in seen] == [tmp_path / "spl_atlas"] * 2
+    assert [atlases.kidneys for atlases in seen] == [None, tmp_path / "kidney_atlas"]
 
 
 def made(folder: Path, seed: int) -> np.ndarray:
