@@ -56,6 +56,14 @@ class Grid:
         count = np.maximum(1, np.ceil((box.high - box.low) / steps - _A_HAIR).astype(int))
         return cls(box.low + steps / 2, spacing, tuple(int(n) for n in count[::-1]))
 
+    def snapped(self, box: Box) -> Box:
+        """A box moved by half a voxel at most, so that it begins between voxels of this grid, or of the grid continued,
+        and lengthened to whole ones."""
+        steps = np.asarray(self.spacing[::-1])
+        corner = self.origin - steps / 2
+        low = corner + steps * np.floor((box.low - corner) / steps + 0.5 + _A_HAIR)
+        return Box(low, low + steps * np.ceil((box.high - box.low) / steps - _A_HAIR))
+
     @property
     def affine(self) -> np.ndarray:
         """4x4 affine (see `volumes.geometry`)."""

@@ -70,7 +70,7 @@ class Passes:
         return self.members[0].config
 
     def _window(self, box: Box) -> Window:
-        return self.grid.window(box, self._config.stride)
+        return self.grid.window(self.grid.snapped(box), self._config.stride)
 
     def _joined(self, windows: list[Window], regions: Regions) -> list[Window]:
         """The windows, or one around them all where that is hardly larger than they together and goes in one pass: it
@@ -120,13 +120,13 @@ class Passes:
 
 
 def _common_grid(regions: Regions, volume: Volume, config: NetworkConfig) -> Grid:
-    """One grid over all regions. The same whether the columns are parsed or not, so that a kidney does not depend on
-    what else is wanted."""
-    boxes = [*regions.boxes, *regions.columns]
-    union = Box(np.min([box.low for box in boxes], 0), np.max([box.high for box in boxes], 0))
-    grid = Grid.over(union, network_grid(volume, config).spacing)
+    """One grid over all regions, on points of the whole scan's grid. The same whether the columns are parsed or not, so
+    that a kidney does not depend on what else is wanted."""
+    boxes, whole = [*regions.boxes, *regions.columns], network_grid(volume, config)
     if regions.whole:
-        return grid
+        return whole
+    union = Box(np.min([box.low for box in boxes], 0), np.max([box.high for box in boxes], 0))
+    grid = Grid.over(whole.snapped(union), whole.spacing)
     # To the network's stride: what lies around is better than the air that a pass would be filled up with.
     return replace(grid, size=tuple(-(-n // config.stride) * config.stride for n in grid.size))
 

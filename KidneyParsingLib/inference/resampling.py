@@ -15,12 +15,15 @@ def resampled(volume: Volume, grid: Grid) -> np.ndarray:
     """The CT on a grid, float32 HU (z, y, x); AIR_HU outside.
 
     Voxels are averaged in whole blocks up to the grid's spacing, then interpolated linearly: noise falls as in a scan
-    of that resolution, and no float copy of the whole CT is made.
+    of that resolution, and no float copy of the whole CT is made. Blocks are counted from the CT's first voxel, so that
+    a part of it looks as it does in the whole.
     """
     box = Box(grid.origin - grid.spacing[::-1], grid.origin + np.multiply(grid.size[::-1], grid.spacing[::-1]))
-    window = index_window(volume.affine, volume.array.shape, box)
+    factors = _block_size(volume, grid.spacing)
+    found = index_window(volume.affine, volume.array.shape, box)
+    window = tuple(slice(w.start // f * f, w.stop) for w, f in zip(found, factors, strict=True))
     part, affine = volume.array[window], shifted_affine(volume.affine, tuple(w.start for w in window))
-    blocks, affine = _block_means(part, affine, grid.spacing)
+    blocks, affine = _block_means(part, affine, factors)
     image = image_from_array(blocks, affine)
     reference = (tuple(int(n) for n in grid.size[::-1]), grid.origin.tolist(), tuple(map(float, grid.spacing[::-1])))
     size, origin, spacing = reference
@@ -29,13 +32,14 @@ def resampled(volume: Volume, grid: Grid) -> np.ndarray:
     return sitk.GetArrayFromImage(result)
 
 
-def _block_means(array: np.ndarray, affine: np.ndarray, spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Means over blocks of whole voxels no larger than `spacing` (z, y, x of the patient), and their affine; last
-    blocks may be smaller."""
-    factors = [
-        max(1, min(int(wanted / mm + 0.05), n))
-        for wanted, mm, n in zip(_along_axes(spacing, affine), spacing_of(affine)[::-1], array.shape, strict=True)
-    ]
+def _block_size(volume: Volume, spacing: tuple[float, ...]) -> list[int]:
+    """How many whole voxels of a CT, along each array axis, fit in `spacing` (z, y, x of the patient); at least 1."""
+    wanted, found = _along_axes(spacing, volume.affine), spacing_of(volume.affine)[::-1]
+    return [max(1, min(int(w / mm + 0.05), n)) for w, mm, n in zip(wanted, found, volume.array.shape, strict=True)]
+
+
+def _block_means(array: np.ndarray, affine: np.ndarray, factors: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Means over blocks of so many voxels, and their affine; last blocks may be smaller."""
     sizes = [np.minimum(f, n - np.arange(0, n, f)) for n, f in zip(array.shape, factors, strict=True)]
     means = np.empty([len(s) for s in sizes], np.float32)
 

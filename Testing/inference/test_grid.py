@@ -92,6 +92,28 @@ def test_scans_of_any_length_are_covered_to_their_last_slice(size: int, reverse:
     assert (resampled(volume, grid)[seen.all((1, 2))][:, 5, 5] > -1024).all()
 
 
+def test_a_part_of_a_scan_is_resampled_as_it_is_in_the_whole() -> None:
+    """Noise, where every block and every share of a voxel shows; flipped axes, and boxes anywhere."""
+    rng = np.random.default_rng(3)
+    array = rng.integers(-1000, 1000, (40, 60, 50)).astype(np.int16)
+    volume = Volume(array, make_affine((0.8, 0.7, 1.3), (-30.0, 12.0, 7.0), FLIP))
+    whole = Grid.over(bounds(volume), (2.0, 2.0, 2.0))
+    expected = resampled(volume, whole)
+    for _ in range(10):
+        low = bounds(volume).low + rng.uniform(0, 12, 3)
+        part = Grid.over(whole.snapped(Box(low, low + rng.uniform(6, 18, 3))), whole.spacing)
+        window = whole.window(part.box_of(np.ones(part.size, bool)))
+        assert tuple(w.stop - w.start for w in window) == part.size
+        assert np.allclose(resampled(volume, part), expected[window], atol=0.01)
+
+
+def test_a_snapped_box_is_moved_by_half_a_voxel_at_most_and_holds_whole_ones() -> None:
+    grid = Grid.over(Box(np.zeros(3), np.full(3, 60.0)), (2.0, 3.0, 4.0))
+    snapped = grid.snapped(Box(np.array([9.0, 7.0, -5.1]), np.array([17.1, 16.0, 11.0])))
+    assert snapped.low == pytest.approx([8.0, 6.0, -6.0])
+    assert snapped.high - snapped.low == pytest.approx([12.0, 9.0, 18.0])
+
+
 def test_windows_are_lengthened_to_a_multiple_where_the_grid_has_room() -> None:
     grid = Grid(np.zeros(3), (2.0, 2.0, 2.0), (50, 60, 20))
     window = grid.window(Box(np.array([10.0, 20.0, 90.0]), np.array([30.0, 50.0, 97.0])), multiple=16)

@@ -44,7 +44,8 @@ def test_growing_takes_in_what_hangs_on_a_sure_part(parsed: Callable) -> None:
     stub = Stub(TU_NET, whole_and_tumor(0.9, 0.45))
     plain, grown = parsed(system("a"), {"a": stub}), parsed(system("a", growing=True), {"a": stub})
     dim = 10 * 24 * 24 * 0.008
-    assert ml(grown)["kidney_left"] - ml(plain)["kidney_left"] == pytest.approx(dim, rel=0.2)
+    # Of 20 mm the rims of 3 mm voxels, which have the HU of neither, are lost, above and below at most.
+    assert 0.6 < (ml(grown)["kidney_left"] - ml(plain)["kidney_left"]) / dim < 1.05
     assert abs(ml(grown)["kidney_right"] - ml(plain)["kidney_right"]) <= 4
 
 
