@@ -32,7 +32,7 @@ LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
     "ba_net_weighted": lambda config: partial(
         weighted_ba_net_loss,
         class_weights=_by_class(_CLASS_WEIGHTS, config),
-        share_factors=_by_class(_SHARE_FACTORS, config),
+        share_factors=share_factors(config),
     ),
     "boundary_stream": lambda config: boundary_stream_loss,
     "sc_unet": lambda config: sc_unet_loss,
@@ -73,6 +73,11 @@ _SMALL = TrainingPlan(steps=4300, rate=1e-3)
 _TINY = TrainingPlan(steps=1000, rate=2e-3)
 # nnU-Net's epoch has 250 steps.
 _NNUNET = TrainingPlan(steps=250_000, batch=2, rate=0.01, optimizer="sgd", validate_every=2_500)
+
+
+def share_factors(config: NetworkConfig) -> torch.Tensor:
+    """By what a class's shares of voxels are multiplied (`losses.soft_labels.raised`)."""
+    return _by_class(_SHARE_FACTORS, config)
 
 
 def _by_class(factors: dict[str, float], config: NetworkConfig) -> torch.Tensor:

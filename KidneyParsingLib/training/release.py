@@ -7,9 +7,11 @@ import json
 import os
 from pathlib import Path
 
+import torch
 from torch import nn
 
-from ..networks.checkpoint import load_tensors, save_network
+from ..errors import InputError
+from ..networks.checkpoint import load_network, load_tensors, save_network
 from ..networks.configs import NetworkConfig
 from ..networks.registry import build
 from .run_state import part
@@ -26,15 +28,37 @@ def release(network_name: str, run: Path, weights: Path, config_name: str = "sma
     """
     best = Path(run) / "best.safetensors"
     network, network_config, notes = trained_network(best if best.exists() else Path(run) / "checkpoint.safetensors")
-    path = Path(weights) / f"{network_name}-{config_name}.safetensors"
-    save_network(path, network, network_config, {"licence": LICENCE, "steps": notes["step"]})
+    return _release(network_name, config_name, Path(weights), network, network_config, {"steps": notes["step"]})
+
+
+def release_mean(network_name: str, first: Path, second: Path, weights: Path, config_name: str = "small") -> Path:
+    """Writes and registers the network whose weights are the means of two released ones, of which one was trained on
+    from the other (Wortsman et al. 2022, arXiv 2203.05482).
+
+    Raises InputError if they are not of one configuration.
+    """
+    networks, configs = zip(*map(load_network, (first, second)), strict=True)
+    if configs[0] != configs[1]:
+        raise InputError(f"{first} and {second} are of different configurations; average networks of one kind.")
+    with torch.no_grad():
+        for mean, other in zip(*(network.parameters() for network in networks), strict=True):
+            mean.copy_((mean + other) / 2)
+    return _release(network_name, config_name, Path(weights), networks[0], configs[0], {"steps": "mean of two"})
+
+
+def _release(
+    network_name: str, config_name: str, weights: Path, network: nn.Module, network_config: NetworkConfig,
+    notes: dict[str, str],
+) -> Path:  # fmt: skip
+    path = weights / f"{network_name}-{config_name}.safetensors"
+    save_network(path, network, network_config, {"licence": LICENCE} | notes)
     entry = {
         "structures": [c for c in network_config.classes if c != "background"],
         "weights": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "licence": LICENCE,
     }
-    update_manifest(Path(weights) / "manifest.json", "networks", network_name, entry)
+    update_manifest(weights / "manifest.json", "networks", network_name, entry)
     return path
 
 
