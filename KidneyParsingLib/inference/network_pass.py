@@ -12,7 +12,7 @@ from ..networks.configs import NetworkConfig, normalized
 from ..sentences import texts_of
 from .backends.backend import Backend, Tick, no_tick
 from .grid import AIR_HU
-from .windows import blended_slabs, window_count
+from .windows import blended_slabs, together, window_count
 
 _ = texts_of(__name__)
 
@@ -74,13 +74,12 @@ class Predictor:
     def maps(self, hu: np.ndarray, plan: PassPlan = PassPlan(), tick: Tick = no_tick) -> np.ndarray:
         """Probability maps (outputs, z, y, x) float32 of HU (z, y, x) on the network's grid; with the boundary's
         probability as one more map at the end if the backend gives it."""
-        parts = [maps for _, maps in self.slabs(hu, plan, tick)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, 1)
+        return together(self.slabs(hu, plan, tick), len(hu))
 
     def slabs(
         self, hu: np.ndarray, plan: PassPlan = PassPlan(), tick: Tick = no_tick
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        """The same slab by slab: slices of z, and their maps."""
+        """The same slab by slab: slices of z, and their maps, which the next slab may write over."""
         if not plan.windows and self.goes_in_one_pass(hu.size):
             yield slice(0, len(hu)), self._safely(hu, plan, tick)
             return
@@ -113,7 +112,7 @@ class Predictor:
         """One pass over a part if it fits, else windows over it."""
         size = fitting_window(part.shape, self._most, self.config.stride)
         if size != part.shape:
-            return np.concatenate([maps for _, maps in self._blended(part, size, plan, tick)], 1)
+            return together(self._blended(part, size, plan, tick), len(part))
         try:
             return one_pass(self.backend, self.config, part, plan.views, tick)
         except Exception as error:

@@ -43,7 +43,7 @@ def blended_slabs(
     """The weighted mean of `predict(window of hu)`, maps (C, z, y, x), over all windows of `size`, slab by slab.
 
     Yields slices of z and their maps (C, dz, y, x) from bottom to top; no more than one window's depth is held at a
-    time.
+    time, and a slab's maps are written over by the next.
     """
     starts, *planar = [window_starts(n, w, overlap) for n, w in zip(hu.shape, size, strict=True)]
     depth = min(size[0], len(hu))
@@ -54,16 +54,30 @@ def blended_slabs(
             part = predict(np.ascontiguousarray(hu[start : start + depth][window]))
             weights = gaussian_weights(part.shape[1:])
             total = np.zeros((len(part), *weight.shape), np.float32) if total is None else total
-            total[(slice(None), *window)] += part * weights
+            for sums, maps in zip(total, part, strict=True):
+                sums[window] += maps * weights
             weight[window] += weights
         done = following - start
-        yield slice(start, following), total[:, :done] / weight[:done]
-        _move_down(total, done, axis=1)
-        _move_down(weight, done, axis=0)
+        # In place, as is all here: what would be held twice counts in the peak (docs/performance.md).
+        total[:, :done] /= weight[:done]
+        yield slice(start, following), total[:, :done]
+        for values in (*total, weight):
+            _move_down(values, done)
 
 
-def _move_down(values: np.ndarray, planes: int, axis: int) -> None:
-    """Drops the first planes along an axis and fills the end with zeros, in place."""
-    moved = np.moveaxis(values, axis, 0)
-    moved[: len(moved) - planes] = moved[planes:].copy()
-    moved[len(moved) - planes :] = 0
+def together(slabs: Iterator[tuple[slice, np.ndarray]], depth: int) -> np.ndarray:
+    """The maps (C, depth, y, x) of slabs that are written over one by one."""
+    whole = None
+    for z, maps in slabs:
+        if maps.shape[1] == depth:
+            return maps
+        whole = np.empty((len(maps), depth, *maps.shape[2:]), maps.dtype) if whole is None else whole
+        whole[:, z] = maps
+    return whole
+
+
+def _move_down(values: np.ndarray, planes: int) -> None:
+    """Drops the first planes (z, y, x) and fills the end with zeros, in place."""
+    for plane in range(len(values) - planes):
+        values[plane] = values[plane + planes]
+    values[len(values) - planes :] = 0

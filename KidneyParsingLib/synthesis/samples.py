@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch.utils.data import Dataset
 
 from ..errors import InputError
@@ -103,7 +102,7 @@ class MadeSamples(Dataset):
             _limit_view(patch, rng)
         look = int(rng.integers(2**62))
         shares = _shares(self.lookup[patch.long()], factor, len(self.config.classes))
-        labels = shares.argmax(0)
+        labels = _largest(shares)
         soft = {"shares": shares} if self.soft else {}
         if self.paint_later:
             sample = as_sample(torch.zeros(labels.shape), labels, self.config, self.schema, rng)
@@ -202,8 +201,22 @@ def _cached(path: Path) -> tuple[np.ndarray, float]:
 
 def _shares(labels: torch.Tensor, factor: int, num_classes: int) -> torch.Tensor:
     """Each class's share (C, D, H, W) of the blocks of `factor` voxels a side."""
-    masks = (F.avg_pool3d((labels == c).float()[None], factor)[0] for c in range(num_classes))
-    return torch.stack(list(masks))
+    steps = range(factor)
+    parts = [labels[z::factor, y::factor, x::factor].contiguous() for z in steps for y in steps for x in steps]
+    counts = torch.zeros((num_classes, *parts[0].shape), dtype=torch.uint8)
+    for part in parts:  # bytes, one voxel of every block at a time: several times faster than pooling masks
+        for count, index in zip(counts, range(num_classes), strict=True):
+            count += part == index
+    return counts.float() / len(parts)
+
+
+def _largest(shares: torch.Tensor) -> torch.Tensor:
+    """The first class (D, H, W; int64) of the largest share (C, D, H, W): `argmax`, but several times faster."""
+    best, labels = shares[0].clone(), torch.zeros(shares.shape[1:], dtype=torch.int64)
+    for index, share in enumerate(shares):
+        labels.masked_fill_(share > best, index)
+        torch.maximum(best, share, out=best)
+    return labels
 
 
 def _points(tissues: np.ndarray, kinds: tuple[int, ...]) -> np.ndarray:

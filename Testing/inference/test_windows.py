@@ -28,7 +28,7 @@ def test_starts(length: int, window: int, overlap: float, starts: list[int]) -> 
 
 def blended(hu: np.ndarray, size: tuple[int, ...], predict: Callable, overlap: float = 0.5) -> np.ndarray:
     """All slabs one on the other."""
-    slabs = list(blended_slabs(hu, size, predict, overlap))
+    slabs = [(z, maps.copy()) for z, maps in blended_slabs(hu, size, predict, overlap)]
     assert [z.start for z, _ in slabs] == [0, *(z.stop for z, _ in slabs[:-1])] and slabs[-1][0].stop == len(hu)
     assert all(maps.shape[1] == z.stop - z.start for z, maps in slabs)
     return np.concatenate([maps for _, maps in slabs], 1)

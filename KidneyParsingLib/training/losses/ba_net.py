@@ -74,8 +74,10 @@ def weighted_ba_net_loss(
         return _over_scales(output, batch, partial(dice_cross_entropy, class_weights=weights))
 
     def loss_of_shares(logits: torch.Tensor, labels: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
-        shares = raised(F.adaptive_avg_pool3d(batch["shares"], logits.shape[2:]), factors)
-        return soft_label_loss(logits, shares, keep, weights)
+        shares = batch["shares"]
+        if shares.shape[2:] != logits.shape[2:]:
+            shares = F.adaptive_avg_pool3d(shares, logits.shape[2:])
+        return soft_label_loss(logits, raised(shares, factors), keep, weights)
 
     return _over_scales(output, batch, loss_of_shares)
 
