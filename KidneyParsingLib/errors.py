@@ -27,12 +27,15 @@ class Cancelled(KidneyParsingError):
     exit_code = 130
 
 
-# torch says so in a plain RuntimeError when the main memory, not the GPU's, is full.
+# torch and OpenVINO say so in a plain RuntimeError when the main memory, not the GPU's, is full; ONNX Runtime in errors
+# of its own.
+_PLAIN_ERRORS = ("RuntimeException", "Fail")
 _ALLOCATION_TEXTS = ("can't allocate memory", "not enough memory", "out of memory", "failed to allocate memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: in Python, numpy, torch or on the GPU (judged by name, so torch is not imported)."""
+    """Whether memory ran out: in Python, numpy, a backend or on the GPU (judged by name, so that none is imported)."""
     if isinstance(error, (MemoryError, OutOfMemoryError)) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _ALLOCATION_TEXTS)
+    is_plain = isinstance(error, RuntimeError) or type(error).__name__ in _PLAIN_ERRORS
+    return is_plain and any(text in str(error).lower() for text in _ALLOCATION_TEXTS)

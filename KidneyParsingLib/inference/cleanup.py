@@ -26,19 +26,22 @@ MIN_KIDNEY_ML = 5.0
 MIN_ML = {"tumor": 0.5, "cyst": 0.5, "artery": 0.3, "vein": 0.5, "ureter": 0.1}
 # A kidney that nothing else confirms has at least this volume.
 _LIKELY_KIDNEY_ML = 20.0
-# What hangs on a kidney by a bridge thinner than twice this is not kidney (bowel with contrast, spleen). Thicker than
-# most bridges and thinner than a normal kidney; chosen on real CT (docs/results.md).
-_BRIDGE_MM = 7.0
-# Grown back this much further than was taken, for tapering poles.
-_REGROWTH_MM = 4.0
+# What hangs on a kidney by a bridge thinner than twice this is not kidney (bowel with contrast, spleen). Chosen on real CT
+# and on real kidneys' shapes (docs/experiments.md, 18).
+_BRIDGE_MM = 6.5
+# What is cut off reaches this much further around its core than the bridge's half.
+_REGROWTH_MM = 2.0
+# A part with this share of the largest one's kidney is as good.
+_AS_GOOD = 0.5
 # Renal vessels and ureters may be broken in a prediction, but no further than this from what they belong to.
 _GAP_MM = 12.0
 # Between waves of urine a ureter is empty and hardly seen.
 _URETER_GAP_MM = 24.0
 # Room around what was found, for the distances above.
 _ROOM_MM = 30.0
-# A score that no other class can fall below.
-_IMPOSSIBLE = -1e3
+# What kidneys lose in score, a logarithm of probability, where the locator is sure of another organ: chosen on the
+# synthetic split (docs/experiments.md, 18).
+_PRICE_OF_OTHERS = 4.0
 _VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 _URETER = structure("ureter").label
 
@@ -87,11 +90,11 @@ def _implausible(
     return mask | ureter & ~_touching(_within(ureter, _URETER_GAP_MM / 2, grid), near_kidney)
 
 
-def exclude_other_organs(scores: np.ndarray, label_of_class: np.ndarray, others: np.ndarray) -> None:
-    """Takes kidney and lesions away from scores (C, z, y, x) where `others` (z, y, x; bool) surely is liver or spleen,
-    in place."""
+def disfavour_other_organs(scores: np.ndarray, label_of_class: np.ndarray, others: np.ndarray) -> None:
+    """Lowers scores (C, z, y, x) of kidney and lesions where the locator is sure of liver or spleen (`others`, z, y, x;
+    bool), in place: a network that is surer of the kidney than the locator of them prevails."""
     organ = np.isin(label_of_class, ORGAN)
-    scores[organ] = np.where(others, _IMPOSSIBLE, scores[organ])
+    scores[organ] -= np.where(others, scores.dtype.type(_PRICE_OF_OTHERS), scores.dtype.type(0))
 
 
 def _in_boxes(boxes: Sequence[Box], grid: Grid) -> np.ndarray:
@@ -102,25 +105,37 @@ def _in_boxes(boxes: Sequence[Box], grid: Grid) -> np.ndarray:
 
 
 def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midline) -> np.ndarray:
-    """Of a mask of kidneys with lesions, on each side the part with the most kidney, without what hangs on it thinly.
-
-    Parts of half that size within the same component stay too (two poles), and a kidney too thin to have a core at all
-    (hydronephrosis) stays whole.
-    """
-    whole = cc3d.connected_components(organ, connectivity=26)
-    core = organ & ~_within(~organ, _BRIDGE_MM, grid, organ)
-    parts = cc3d.connected_components(core, connectivity=26)
+    """Of a mask of kidneys with lesions, on each side the part with the most kidney, and parts that have half as much
+    (a kidney may be in two pieces), all without what hangs on them by a bridge."""
+    parts = cc3d.connected_components(organ, connectivity=26)
     keep = np.zeros_like(organ)
     for is_right in (True, False):
-        side = right_of_midline(grid, midline) == is_right
-        cores = _heaviest(parts, kidney, side)
-        if cores:
-            home = whole[parts == cores[0][0]][0]
-            chosen = [part for part, weight in cores if weight >= cores[0][1] / 2 and whole[parts == part][0] == home]
-            keep |= organ & _within(np.isin(parts, chosen), _BRIDGE_MM + _REGROWTH_MM, grid)
-        elif thin := _heaviest(whole, kidney, side):
-            keep |= whole == thin[0][0]
+        found = _heaviest(parts, kidney, right_of_midline(grid, midline) == is_right)
+        for part, weight in found:
+            if weight >= _AS_GOOD * found[0][1]:
+                keep |= _without_appendages(parts == part, kidney, grid)
     return keep
+
+
+def _without_appendages(organ: np.ndarray, kidney: np.ndarray, grid: Grid) -> np.ndarray:
+    """A connected mask without the parts that a bridge alone joins to the one with the most kidney.
+
+    Only what has a core of its own is cut off: thin parenchyma (hydronephrosis, around a cyst, at a pole) has none and
+    stays. Parts with half as much kidney stay too (two poles).
+    """
+    window = grid.window(grid.box_of(organ).grown((_ROOM_MM,) * 3, (_ROOM_MM,) * 3))
+    part, of_kidney = np.ascontiguousarray(organ[window]), kidney[window]
+    cores = cc3d.connected_components(part & ~_within(~part, _BRIDGE_MM, grid), connectivity=26)
+    weight = np.bincount(cores[of_kidney], minlength=int(cores.max()) + 1)
+    weight[0] = 0
+    is_chosen = weight >= max(_AS_GOOD * weight.max(), 1)
+    is_other = ~is_chosen
+    is_other[0] = False
+    kept = organ.copy()
+    if is_chosen.any() and is_other.any():
+        to_other = _distance(is_other[cores], grid)
+        kept[window] &= ~((to_other <= _BRIDGE_MM + _REGROWTH_MM) & (to_other < _distance(is_chosen[cores], grid)))
+    return kept
 
 
 def _heaviest(parts: np.ndarray, kidney: np.ndarray, side: np.ndarray) -> list[tuple[int, float]]:

@@ -90,7 +90,8 @@ def right_of_midline(grid: Grid, midline: Midline) -> np.ndarray:
 
 
 def location_of(scores: np.ndarray, hu: np.ndarray, grid: Grid) -> Location:
-    """What the locator's scores (C, z, y, x) on its grid say; `hu` (z, y, x) is what it saw."""
+    """What the locator's scores (C, z, y, x) on its grid say; `hu` (z, y, x) is what it saw. At most one kidney a side:
+    the most credible pair, or single one, of the plausible components."""
     midline = find_midline(scores.argmax(0), hu, grid)
     candidates = _candidates(scores, hu, grid, midline)
     kidneys = _most_credible(candidates, _usual_level(scores.argmax(0), grid))
@@ -140,16 +141,6 @@ def eroded(mask: np.ndarray) -> np.ndarray:
     return core
 
 
-def find_kidneys(logits: np.ndarray, hu: np.ndarray, grid: Grid, midline: Midline) -> list[LocatedKidney]:
-    """At most one kidney a side: the most credible pair (or single one) of the plausible components.
-
-    `logits` (C, z, y, x) and `hu` (z, y, x) lie on `grid`. A kidney that touches something alike (spleen, bowel with
-    contrast) makes a component too large to be one; so components are parted by erosion, and looked for at several
-    thresholds.
-    """
-    return _most_credible(_candidates(logits, hu, grid, midline), _usual_level(logits.argmax(0), grid))
-
-
 def doubt_about(kidneys: list[LocatedKidney], candidates: list[LocatedKidney]) -> str:
     """Why the chosen kidneys cannot be relied on, given all candidates; empty where they can.
 
@@ -171,6 +162,8 @@ def _meet(first: Box, second: Box) -> bool:
 
 
 def _candidates(scores: np.ndarray, hu: np.ndarray, grid: Grid, midline: Midline) -> list[LocatedKidney]:
+    """All that could be a kidney. One that touches something alike (spleen, bowel with contrast) makes a component too
+    large to be one; so components are parted by erosion, and looked for at several thresholds."""
     probability = probabilities(scores)[_KIDNEY]
     return [k for threshold in _THRESHOLDS for k in _components(probability, threshold, hu, grid, midline)]
 
@@ -199,7 +192,7 @@ def _credibility(pair: tuple[LocatedKidney | None, LocatedKidney | None], level:
     if None in pair:
         return evidence
     apart = abs(pair[0].box.center[2] - pair[1].box.center[2])
-    return evidence - _LEVEL_PRICE_ML_PER_MM * max(0.0, apart - _USUAL_LEVEL_MM)
+    return evidence - min(_LEVEL_PRICE_ML_PER_MM * max(0.0, apart - _USUAL_LEVEL_MM), _MOST_LEVEL_PRICE_ML)
 
 
 def _level_price(kidney: LocatedKidney, level: float | None) -> float:

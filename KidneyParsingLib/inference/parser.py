@@ -15,7 +15,7 @@ from ..sentences import texts_of
 from ..volumes.geometry import voxel_ml
 from ..volumes.lookup import exchanged
 from ..volumes.volume import LabelMap, Volume
-from .cleanup import ORGAN, exclude_other_organs, implausible, keep_plausible, suppress, without_unlikely_kidneys
+from .cleanup import ORGAN, disfavour_other_organs, implausible, keep_plausible, suppress, without_unlikely_kidneys
 from .devices import device_of
 from .grid import Box, bounds, on_grid, shifted_affine
 from .growing import finished
@@ -156,7 +156,7 @@ class KidneyParser:
     def _plausible(self, scores: np.ndarray, parsed: ParsedMaps, location: Location) -> tuple[np.ndarray, np.ndarray]:
         """Structure labels (z, y, x) of scores without what is implausible, and the mask of this."""
         others = on_grid(location.others, location.grid, parsed.grid) > 0.5
-        exclude_other_organs(scores, label_of_class(self.config), others)
+        disfavour_other_organs(scores, label_of_class(self.config), others)
         labels = label_of_class(self.config)[winners(scores)]
         mask = implausible(labels, KIDNEY in self.config.classes, parsed.grid, location.midline, _boxes(location))
         labels[mask] = 0

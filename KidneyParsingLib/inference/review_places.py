@@ -26,6 +26,7 @@ def review_places(
     boundary: np.ndarray | None = None,
     most: int = 20,
     seen: np.ndarray | None = None,
+    wanted: tuple[str, ...] | None = None,
 ) -> tuple[ReviewPlace, ...]:
     """The `most` places where a prediction is most likely to be wrong and where that matters, most important first.
 
@@ -33,13 +34,13 @@ def review_places(
     (kidney or tumor) and (tumor). `labels` (z, y, x) are the structure labels after the whole clean-up (specks that are
     dropped would make gaps), `spacing` (z, y, x) is in mm and `affine` maps index (x, y, z) to LPS mm, all on one grid.
     `boundary` (z, y, x) is a network's probability of any surface. `seen` (z, y, x; bool) is where there are
-    predictions; without it, where the maps are not all 0.
+    predictions; without it, where the maps are not all 0. Only places of the structures in `wanted` count (None: all).
 
     What a place is and how places are ranked: docs/review.md.
     """
     case = ReviewCase(probabilities, labels, classes, spacing, affine, boundary, seen)
     searches = (uncertain_places, surface_places, tube_places, border_places, speck_places)
-    found = [place for search in searches for place in search(case)]
+    found = [p for search in searches for p in search(case) if wanted is None or p.structure in wanted]
     return tuple(_merged(sorted(found, key=_rank))[:most])
 
 

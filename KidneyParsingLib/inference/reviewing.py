@@ -11,6 +11,9 @@ from ..review import ReviewPlace
 from ..volumes.volume import Volume
 from .passes import ParsedMaps
 
+# Half precision's rounding leaves sums of probabilities above this, and no sum below the second number.
+_WHOLE, _TINY = 0.99, 1e-4
+
 
 @dataclass(frozen=True)
 class Review:
@@ -30,10 +33,11 @@ def reviewed(
     from .uncertainty import uncertainty_of
 
     maps, grid = probabilities_of(scores, config, parsed.seen), parsed.grid
-    places = review_places(maps, labels, config.classes, grid.spacing, grid.affine, parsed.boundary, seen=parsed.seen)
-    chosen = tuple(place for place in places if wanted is None or place.structure in wanted)
+    places = review_places(
+        maps, labels, config.classes, grid.spacing, grid.affine, parsed.boundary, seen=parsed.seen, wanted=wanted
+    )
     percent = (100 * uncertainty_of(maps, labels, parsed.boundary)).astype(np.int16)
-    return Review(chosen, Volume(percent, grid.affine))
+    return Review(places, Volume(percent, grid.affine))
 
 
 def probabilities_of(scores: np.ndarray, config: NetworkConfig, seen: np.ndarray) -> np.ndarray:
@@ -46,5 +50,13 @@ def probabilities_of(scores: np.ndarray, config: NetworkConfig, seen: np.ndarray
         maps = np.empty(scores.shape, np.float16)
         for of_class, values in zip(maps, scores, strict=True):
             np.exp(np.minimum(values, 0), out=of_class, casting="same_kind")
+        _normalise(maps)
     maps[:, ~seen] = 0
     return maps
+
+
+def _normalise(maps: np.ndarray) -> None:
+    """Lets maps (C, z, y, x) sum to 1, in place; they do but where a class was made less likely afterwards."""
+    total = maps.sum(0, dtype=np.float32)
+    short = total < _WHOLE
+    maps[:, short] /= np.maximum(total[short], np.float32(_TINY))

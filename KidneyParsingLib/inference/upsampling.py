@@ -17,7 +17,8 @@ from ..threads import parts_of, side_by_side
 from ..volumes.volume import Volume
 from .grid import Grid, index_window, interpolated, reference_image, shifted_affine
 
-_UPRIGHT_TOLERANCE = 1e-4
+# A CT counts as upright if no voxel lies further than this beside where its axes say: a file's rounding, no gantry tilt.
+_MOST_OFFSET_MM = 0.05
 # An oblique CT's planes that are interpolated at a time.
 _SLAB = 16
 Window = tuple[slice, ...]
@@ -36,7 +37,7 @@ def labels_on_volume(scores: np.ndarray, grid: Grid, volume: Volume) -> tuple[np
     window = index_window(volume.affine, volume.array.shape, box)
     affine = shifted_affine(volume.affine, tuple(w.start for w in window))
     shape = tuple(w.stop - w.start for w in window)
-    axes = _patient_axes(volume.affine)
+    axes = _patient_axes(volume)
     if axes is None:
         return _oblique_labels(scores, grid, affine, shape), window
     lines = [_Line.along(axis, affine, grid, n) for axis, n in zip(range(3), shape, strict=True)]
@@ -49,13 +50,15 @@ def _foreground(scores: np.ndarray) -> np.ndarray:
     return np.stack(side_by_side(lambda plane: plane[1:].max(0) > plane[0], np.moveaxis(scores, 1, 0)))
 
 
-def _patient_axes(affine: np.ndarray) -> tuple[int, int, int] | None:
+def _patient_axes(volume: Volume) -> tuple[int, int, int] | None:
     """Which axis (0 z, 1 y, 2 x) of an upright grid each array axis of a CT runs along, either way; None if the CT is
     oblique."""
-    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.allclose(np.abs(directions).max(0), 1, atol=_UPRIGHT_TOLERANCE):
+    ends = np.abs(volume.affine[:3, :3] * (np.array(volume.array.shape[::-1]) - 1))
+    along = np.abs(volume.affine[:3, :3]).argmax(0)
+    ends[along, range(3)] = 0
+    if ends.sum(1).max() > _MOST_OFFSET_MM:
         return None
-    return tuple(int(2 - np.abs(directions[:, 2 - axis]).argmax()) for axis in range(3))
+    return tuple(int(2 - along[2 - axis]) for axis in range(3))
 
 
 @dataclass(frozen=True)

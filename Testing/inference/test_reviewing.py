@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from KidneyParsingLib.inference.maps import scores_of
+from KidneyParsingLib.inference.cleanup import ORGAN, disfavour_other_organs
+from KidneyParsingLib.inference.maps import label_of_class, scores_of
 from KidneyParsingLib.inference.options import Options
 from KidneyParsingLib.inference.parser import KidneyParser
 from KidneyParsingLib.inference.reviewing import probabilities_of
@@ -43,7 +44,7 @@ def test_uncertainty_is_percent_and_lies_around_the_kidneys(a_review: LabelMap) 
 
 def test_only_wanted_structures_have_places(sample_ct: Volume) -> None:
     options = Options(device="cpu", backend="torch", review=True, structures=("ureter",))
-    assert {p.structure for p in KidneyParser(options).parse(sample_ct).places} <= {"ureter"}
+    assert {p.structure for p in KidneyParser(options).parse(sample_ct).places} == {"ureter"}
 
 
 @pytest.mark.parametrize("name", ["ba_net", "boundary_stream"])
@@ -56,3 +57,18 @@ def test_probabilities_are_the_maps_that_the_scores_came_from(name: str) -> None
     seen[0] = False
     found = probabilities_of(scores_of(maps.copy(), of_network), of_network, seen)
     assert not found[:, 0].any() and found[:, 1:] == pytest.approx(maps[:, 1:], abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["ba_net", "boundary_stream"])
+def test_what_the_locator_takes_for_spleen_is_sure_background_not_doubtful(name: str) -> None:
+    """Kidney and lesions become less likely, and softmax maps sum to 1 all the same; of nested ones none rises."""
+    of_network = config(name, "tiny")
+    maps = np.full((of_network.outputs, 2, 2, 2), 0.02, np.float32)
+    maps[0] = 1 - 0.02 * (of_network.outputs - 1) if of_network.outputs > 2 else 0.05
+    scores, seen = scores_of(maps.copy(), of_network), np.ones((2, 2, 2), bool)
+    disfavour_other_organs(scores, label_of_class(of_network), seen)
+    found = probabilities_of(scores, of_network, seen).astype(np.float32)
+    organs = [index for index, label in enumerate(label_of_class(of_network)) if label in ORGAN]
+    organs = organs if of_network.outputs > 2 else [0, 1]
+    assert (found[organs] <= maps[organs] + 1e-3).all() and (found[organs[0]] < maps[organs[0]] / 10).all()
+    assert of_network.outputs == 2 or found.sum(0) == pytest.approx(np.ones((2, 2, 2)), abs=2e-3)

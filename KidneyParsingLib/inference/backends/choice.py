@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,9 +178,18 @@ def _onnx_file(to_run: NetworkToRun) -> Path:
 
 def _machine_key(to_run: NetworkToRun, installed: list[str]) -> str:
     """What the answer of a probe holds for."""
-    versions = (f"{name} {version(name)}" for name in ("torch", *installed))
+    versions = (f"{name} {_version(name)}" for name in ("torch", *installed))
     cores = f"{thread_count()} of {os.cpu_count()}"
     return ", ".join((to_run.key[:16], to_run.what, f"half {to_run.half}", cores, *versions))
+
+
+def _version(module: str) -> str:
+    """A module's version; that of the file where its distribution has another name, as onnxruntime-gpu has."""
+    try:
+        return version(module)
+    except PackageNotFoundError:
+        found = find_spec(module)
+        return f"of {os.path.getmtime(found.origin):.0f}" if found and found.origin else "unknown"
 
 
 def _fastest(to_run: NetworkToRun, installed: list[str]) -> Backend:
