@@ -36,11 +36,14 @@ def check_threads(count: int | None) -> None:
 
 
 def use_threads(count: int | None) -> None:
-    """Let networks use so many threads on the calling thread and on those that begin later; None: what the environment
+    """Let networks and SimpleITK use so many threads on the calling thread and on those that begin later; None: what the environment
     says, else all cores, but at least one thread less than run at a time."""
     global _asked
     _asked = count or _by_environment() or _polite()
     tell_torch()
+    import SimpleITK as sitk  # resampling and distance maps take all cores unless told
+
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(_asked)
 
 
 def tell_torch() -> None:

@@ -124,7 +124,7 @@ class Server:
             # The traceback holds the tensors of the run alive.
             error.__traceback__ = None
             if is_out_of_memory(error):
-                self._unload()
+                self._unload(all_networks=True)
         self._runs.pop(id, None)
         self._current = ""
         self._send(reply)
@@ -154,8 +154,11 @@ class Server:
             self._loaded = None
             raise
 
-    def _unload(self) -> None:
+    def _unload(self, all_networks: bool = False) -> None:
         self._loaded = None
+        models = sys.modules.get("KidneyParsingLib.inference.models")
+        if all_networks and models is not None:
+            models.unload()
         gc.collect()
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():

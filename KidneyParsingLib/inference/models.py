@@ -36,6 +36,11 @@ def load(
     return Predictor(chosen, to_run.config, on_cpu, log, to_run.gives_boundary)
 
 
+def unload() -> None:
+    """Forgets all loaded networks; those that nobody holds any more give back their memory."""
+    _prepared.cache_clear()
+
+
 @lru_cache(maxsize=16)
 def _prepared(
     path: Path, sha256: str, device: str, backend: str, half: bool, threads: int

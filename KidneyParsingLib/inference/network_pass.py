@@ -64,12 +64,16 @@ class Predictor:
         log: Callable[[str], None] = no_log,
         tells_boundary: bool = False,
     ) -> None:
-        self.backend = backend
         self.config = config
         self.tells_boundary = tells_boundary
-        self._on_cpu = on_cpu
         self._log = log
-        self._most = most_voxels(config, backend.device)
+        self._wanted = backend, on_cpu
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets what memory was lacking before: another program may have given it back since."""
+        self.backend, self._on_cpu = self._wanted
+        self._most = most_voxels(self.config, self.backend.device)
 
     def maps(self, hu: np.ndarray, plan: PassPlan = PassPlan(), tick: Tick = no_tick) -> np.ndarray:
         """Probability maps (outputs, z, y, x) float32 of HU (z, y, x) on the network's grid; with the boundary's

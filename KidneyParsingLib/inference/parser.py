@@ -15,6 +15,7 @@ from ..sentences import texts_of
 from ..volumes.geometry import voxel_ml
 from ..volumes.lookup import exchanged
 from ..volumes.volume import LabelMap, Volume
+from .backends.backend import Tick
 from .cleanup import ORGAN, disfavour_other_organs, implausible, keep_plausible, suppress, without_unlikely_kidneys
 from .devices import device_of
 from .grid import Box, bounds, on_grid, shifted_affine
@@ -45,7 +46,7 @@ _UNSEEN = 1e3
 # The fraction of a run's progress when the kidneys are located; what comes after the passes, as a share of them.
 _FOUND = 0.1
 # Its fraction when a kidney turns out to reach beyond its region, and all is done again.
-_CUT = 0.87
+_CUT = 0.88
 _REST = 0.2
 
 
@@ -81,9 +82,11 @@ class KidneyParser:
 
     def parse(self, volume: Volume, progress: Progress = silent) -> LabelMap:
         """Segments of a CT on its own grid. A CT without kidneys gives a label map without segments and a note."""
+        for network in self.networks.values():
+            network.begin()
         first = Steps(progress, 0.0, _FOUND, [Step(_("Locating the kidneys"), 1.0)]).next()
         location = locate(self.networks[LOCATOR], volume, first)
-        regions = self._regions(volume, location)
+        regions = self._regions(volume, location, first)
         self._give_back_memory()  # what reading and locating took must not add to what comes
         result = self._parsed(volume, location, regions, progress, _FOUND)
         if result is None:
@@ -96,13 +99,13 @@ class KidneyParser:
             network.release()
         give_back_memory()
 
-    def _regions(self, volume: Volume, location: Location) -> Regions:
+    def _regions(self, volume: Volume, location: Location, tick: Tick) -> Regions:
         if self.options.region == WHOLE:
             return whole_scan(volume)
         located = self._around_located(volume, location)
         if self.system.finder != LOCATOR:
             finder = self.networks[self.system.finder]
-            return around_found(finder, self.system.gated, self.config, located, volume)
+            return around_found(finder, self.system.gated, self.config, located, volume, tick)
         if location.doubt:
             self._log(_("The whole scan is parsed, as {doubt}.").format(doubt=location.doubt))
             note = _("The whole scan was searched, as {doubt}.").format(doubt=location.doubt)
@@ -135,22 +138,26 @@ class KidneyParser:
         steps = _steps(passes.expected_seconds(), progress, start)
         parsed = passes.run(steps.next)
         self._give_back_memory()
-        steps.next()
+        tick = steps.next()  # called between all that takes time, so that a run can be cancelled there
         scores = self._scores(parsed, regions)
+        tick(0.1)
         if self.options.cleanup:
             labels, mask = self._plausible(scores, parsed, location)
+            tick(0.3)
             if self._is_cut(labels, parsed, regions, volume):
                 return None
             review = self._review(scores, labels, parsed)
+            tick(0.6)
             suppress(scores, mask)
         else:
             review = self._review(scores, label_of_class(self.config)[winners(scores)], parsed)
         fine, window = labels_on_volume(scores, parsed.grid, volume)
         fine = exchanged(fine, label_of_class(self.config))
         del scores, parsed
-        steps.next()
+        tick = steps.next()
         if self.options.cleanup:
             fine = self._cleaned(fine, volume, window, regions.whole and not location.kidneys)
+        tick(0.5)
         return self._on_whole_grid(fine, window, volume, location.midline, regions.notes, review)
 
     def _plausible(self, scores: np.ndarray, parsed: ParsedMaps, location: Location) -> tuple[np.ndarray, np.ndarray]:

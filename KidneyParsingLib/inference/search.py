@@ -9,7 +9,7 @@ import numpy as np
 from ..networks.configs import NetworkConfig
 from ..sentences import texts_of
 from ..volumes.volume import Volume
-from .backends.backend import Tick
+from .backends.backend import Tick, no_tick
 from .grid import Box, Grid, bounds
 from .locate import Location, location_of
 from .maps import scores_of
@@ -41,6 +41,7 @@ def locate(locator: Predictor, volume: Volume, tick: Tick) -> Location:
     """What the locator finds in a CT."""
     grid = network_grid(volume, locator.config)
     hu = network_input(volume, grid, locator.config)
+    tick(0.0)
     return location_of(scores_of(locator.maps(hu, tick=tick), locator.config), hu, grid)
 
 
@@ -58,11 +59,14 @@ def around_located(location: Location, volume: Volume, with_ureters: bool, wide:
     return Regions(inside(boxes, volume), inside(column, volume), may_join=True)
 
 
-def around_found(finder: Predictor, gated: bool, fine: NetworkConfig, located: Regions, volume: Volume) -> Regions:
+def around_found(
+    finder: Predictor, gated: bool, fine: NetworkConfig, located: Regions, volume: Volume, tick: Tick = no_tick
+) -> Regions:
     """Around what a system's own finder sees, with its mask if the system is `gated`; else BiSC-UNet's boxes for the
     network `fine`. The located regions where it sees nothing."""
     grid = network_grid(volume, finder.config)
-    mask = scores_of(finder.maps(network_input(volume, grid, finder.config)), finder.config)
+    hu = network_input(volume, grid, finder.config)
+    mask = scores_of(finder.maps(hu, tick=tick), finder.config)
     found = mask.argmax(0) > 0
     parts = largest_components(found, grid)
     if not parts.any():

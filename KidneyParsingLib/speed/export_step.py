@@ -21,7 +21,6 @@ from ..inference.grid import Grid
 from ..volumes.volume import Volume
 from .measuring import cores
 
-METHODS = ("torch", "nnunet", "ours")
 _CLASSES = 6
 _SIZES = ((171, 266, 266), (256, 512, 512))
 _QUICK_SIZES = ((40, 60, 60), (60, 110, 110))

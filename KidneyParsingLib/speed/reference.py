@@ -64,6 +64,9 @@ class ExactNetwork:
         self.config = config
         self._last: tuple[np.ndarray, np.ndarray] | None = None
 
+    def begin(self) -> None:
+        """Memory never lacks."""
+
     def release(self) -> None:
         """The last maps are kept."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -82,6 +83,12 @@ class Session:
         number = self.network.removeprefix(self.model + "_")
         return int(number) if number.isdigit() else 0
 
+    @property
+    def sample_seed(self) -> int:
+        """The order and the looks of samples. A run that goes on from weights draws others than the run that made them,
+        which began with the same seed."""
+        return self.seed + (zlib.crc32(self.initial.read_bytes()) if self.initial and self.initial.is_file() else 0)
+
     def plan(self) -> TrainingPlan:
         """The recipe's plan with what was asked for in its place. Raises InputError if the model has none of this
         size."""
@@ -114,10 +121,10 @@ def _on_anatomies(session: Session, show: Progress) -> Trainer:
     on_gpu = local_device(session.device).type == "cuda"
     length = plan.steps * plan.batch
     soft = RECIPES[session.model].loss_of(session.size) in LOSSES_WITH_SHARES
-    samples: Dataset = MadeSamples(session.folder, network_config, length, session.seed, schema, on_gpu, soft)
+    samples: Dataset = MadeSamples(session.folder, network_config, length, session.sample_seed, schema, on_gpu, soft)
     if session.mixed:
         real = _real_samples(session, network_config, length, show)
-        samples = Mixture(samples, real, session.mixed_share, session.seed)
+        samples = Mixture(samples, real, session.mixed_share, session.sample_seed)
     return _trainer(session, network_config, plan, samples, None, show)
 
 
@@ -126,7 +133,7 @@ def _real_samples(session: Session, network_config: NetworkConfig, length: int, 
     require_unknown_allowed(session.model)
     cases = find_cases("ours", session.mixed)
     stored = _stored(cases, network_config, session.scans or session.output / "scans", show)
-    return PatchSamples(stored, network_config, SCHEMAS["kidneys"], REAL_SCANS, length, session.seed + 1)
+    return PatchSamples(stored, network_config, SCHEMAS["kidneys"], REAL_SCANS, length, session.sample_seed + 1)
 
 
 def _on_cases(session: Session, show: Progress) -> Trainer:
@@ -145,7 +152,7 @@ def _on_cases(session: Session, show: Progress) -> Trainer:
         schema_of(session.model, session.size),
         recipe.augmentation_of(session.size),
         plan.steps * plan.batch,
-        session.seed,
+        session.sample_seed,
     )
     if samples.has_unknown:
         require_unknown_allowed(session.model)

@@ -31,6 +31,8 @@ class Stub:
         tick(0.5)
         return self.answer(hu).astype(np.float32)
 
+    def begin(self) -> None: ...
+
     def release(self) -> None: ...
 
     def goes_in_one_pass(self, voxels: int) -> bool:

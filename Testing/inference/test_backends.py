@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -229,6 +234,74 @@ def test_a_backend_that_is_asked_for_but_not_installed_is_refused_with_the_remed
     to_run = NetworkToRun(nn.Identity, config("plain_unet", "tiny"), "weights")
     with pytest.raises(InputError, match=r"pip install 'KidneyParsingLib\[openvino\]'"):
         choose_backend("openvino", to_run)
+
+
+def test_a_distribution_of_another_name_is_no_reason_to_fail(probed: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnxruntime-gpu brings the module onnxruntime, but no distribution of that name."""
+    probed(torch=2.0, onnxruntime=1.0)
+
+    def version_of(name: str) -> str:
+        if name == "onnxruntime":
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(choice, "version", version_of)
+    monkeypatch.setattr(choice, "find_spec", lambda name: ModuleSpec(name, None, origin=__file__))
+    probed_names = choice._machine_key(
+        NetworkToRun(nn.Identity, config("plain_unet", "tiny"), "weights"), ["onnxruntime"]
+    )
+    assert "onnxruntime of " in probed_names
+
+
+@pytest.mark.parametrize("backend", BACKENDS[1:])
+def test_a_damaged_file_in_the_cache_is_made_anew(backend: str, tmp_path: Path) -> None:
+    pytest.importorskip(backend)
+    network, of_network = released("locator")
+    to_run = NetworkToRun(lambda: network, of_network, "locator")
+    choose_backend(backend, to_run)
+    (kept,) = (tmp_path / "cache").rglob("*.onnx")
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert choose_backend(backend, to_run).name == backend
+    assert kept.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("backend", BACKENDS[1:])
+def test_a_backend_of_the_cpu_is_refused_on_a_gpu(backend: str) -> None:
+    to_run = NetworkToRun(nn.Identity, config("plain_unet", "tiny"), "weights")
+    with pytest.raises(InputError, match="choose --device cpu"):
+        choose_backend(backend, to_run, "cuda")
+
+
+# Run in a process of its own, which may have hardly more memory than it has: one pass of a convolution.
+HUNGRY = """
+import resource, sys
+import numpy as np
+from torch import nn
+from KidneyParsingLib.errors import is_out_of_memory
+from KidneyParsingLib.inference.backends.choice import NetworkToRun, _CONSTRUCTORS
+from KidneyParsingLib.networks.configs import config
+from KidneyParsingLib.networks.registry import build
+
+of_network = config("plain_unet", "tiny")
+backend = _CONSTRUCTORS[sys.argv[1]](NetworkToRun(lambda: build(of_network).eval(), of_network, "hungry"))
+backend(np.zeros((32, 32, 32), np.float32))
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 500_000_000,) * 2)
+try:
+    backend(np.zeros((256, 256, 256), np.float32))
+except Exception as error:
+    print(is_out_of_memory(error))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory so")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_lack_of_memory_is_known_as_such(backend: str) -> None:
+    if backend != "torch":
+        pytest.importorskip(backend)
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, "-c", HUNGRY, backend]
+    assert subprocess.run(command, env=environment, capture_output=True, text=True).stdout.split()[-1:] == ["True"]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(

@@ -97,6 +97,19 @@ def test_after_memory_ran_out_smaller_windows_are_used_from_the_start() -> None:
     assert len(log) == count
 
 
+def test_the_next_run_tries_the_whole_pass_and_the_first_backend_again() -> None:
+    log: list[str] = []
+    hungry = Pointwise(most=0)
+    predictor = Predictor(hungry, CONFIG, on_cpu=Pointwise, log=log.append)
+    predictor.maps(hu_of((20, 20, 20)))
+    hungry.most = None
+    predictor.begin()
+    assert predictor.backend is hungry
+    count = len(hungry.sizes)
+    predictor.maps(hu_of())
+    assert len(hungry.sizes) == count + 1
+
+
 def test_when_the_smallest_window_does_not_fit_the_cpu_takes_over() -> None:
     log: list[str] = []
     hu = hu_of((20, 20, 20))

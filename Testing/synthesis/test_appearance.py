@@ -15,7 +15,6 @@ from KidneyParsingLib.synthesis.look.appearance import (
     describe,
     draw_appearance,
     paint,
-    with_padding,
 )
 from KidneyParsingLib.synthesis.look.artifacts import Artifacts
 from KidneyParsingLib.synthesis.look.enhancement import TUMOR_KINDS, Bolus, VeinHU, enhancement
@@ -296,17 +295,6 @@ def test_a_spleen_is_banded_in_early_phases_alone() -> None:
     bands = {phase: np.mean([look.texture.spleen_bands_hu for look in drawn(phase)]) for phase in PHASES}
     assert bands["arterial"] > max(8, bands["corticomedullary"])
     assert bands["portal"] == bands["none"] == 0
-
-
-def test_padding_lies_outside_a_circle() -> None:
-    hu = torch.full((2, 100, 100), 40.0)
-    padded = with_padding(hu, np.random.default_rng(0), padding_hu=-2048, radius=0.4)
-    share = (padded[0] == -2048).float().mean().item()
-    assert share == pytest.approx(1 - np.pi * 0.4**2, abs=0.01)
-    assert padded[0, 50, 50] == 40
-    assert hu.min() == 40
-    values = {with_padding(hu, np.random.default_rng(s), radius=0.4)[0, 0, 0].item() for s in range(60)}
-    assert values == {-1024.0, -2048.0, -3024.0, 0.0}
 
 
 def test_a_scan_is_described_in_words() -> None:

@@ -205,3 +205,10 @@ def test_a_run_starts_from_given_weights_and_refuses_another_network_s(tmp_path:
     assert all(torch.equal(value, expected[name]) for name, value in fresh.state_dict().items())
     with pytest.raises(InputError, match="another network"):
         load_initial(other, tmp_path / "w.safetensors")
+
+
+def test_a_run_that_goes_on_from_weights_sees_other_samples_than_the_run_that_made_them(tmp_path: Path) -> None:
+    first = Session("plain_unet", "tiny", "ours", tmp_path, tmp_path / "run")
+    save_network(tmp_path / "w.safetensors", build(config("plain_unet", "tiny")), config("plain_unet", "tiny"))
+    second = replace(first, initial=tmp_path / "w.safetensors")
+    assert second.sample_seed != first.sample_seed == 0 and second.sample_seed == replace(second, steps=9).sample_seed

@@ -77,6 +77,9 @@ def choose_backend(wanted: str, to_run: NetworkToRun, device: str = CPU) -> Back
 
     A GPU is left to torch, compiled or not. Raises InputError if `wanted` is not installed or cannot run the network.
     """
+    if not is_cpu(device) and wanted in _OTHERS:
+        text = _("{name} computes on the CPU only; choose --device cpu or --backend torch.")
+        raise InputError(text.format(name=wanted))
     if not is_cpu(device) or wanted in ("torch", "compiled"):
         return _torch(to_run, device, compiled=wanted == "compiled")
     if wanted != "auto":
@@ -156,13 +159,23 @@ def _agree(backend: Backend, torch_backend: Backend, to_run: NetworkToRun) -> bo
 
 
 def _openvino(to_run: NetworkToRun) -> Backend:
-    module = import_module(".openvino_backend", __package__)
-    return module.OpenVinoBackend(_onnx_file(to_run), thread_count(), to_run.half)
+    backend = import_module(".openvino_backend", __package__).OpenVinoBackend
+    return _of_onnx_file(to_run, lambda path: backend(path, thread_count(), to_run.half))
 
 
 def _onnxruntime(to_run: NetworkToRun) -> Backend:
-    module = import_module(".onnxruntime_backend", __package__)
-    return module.OnnxRuntimeBackend(_onnx_file(to_run), thread_count())
+    backend = import_module(".onnxruntime_backend", __package__).OnnxRuntimeBackend
+    return _of_onnx_file(to_run, lambda path: backend(path, thread_count()))
+
+
+def _of_onnx_file(to_run: NetworkToRun, make: Callable[[Path], Backend]) -> Backend:
+    """What `make` makes of the network's ONNX file; of a new one if the kept one is damaged."""
+    path = _onnx_file(to_run)
+    try:
+        return make(path)
+    except Exception:  # whatever a library that is not ours raises
+        path.unlink(missing_ok=True)
+        return make(_onnx_file(to_run))
 
 
 _CONSTRUCTORS: dict[str, Callable[[NetworkToRun], Backend]] = {

@@ -14,14 +14,14 @@ import torch.nn.functional as F
 
 from ...errors import InputError
 from ..tissues import Tissue
-from .artifacts import Artifacts, artifacts, draw_artifacts, with_padding
+from .artifacts import Artifacts, artifacts, draw_artifacts
 from .enhancement import Bolus, VeinHU, arbitrary_hu, bolus_hu, draw_bolus, draw_tumor_kind, plain_hu, wide_hu
 from .filters import along
 from .hu_tables import PHASES
 from .scanner import Scanner, draw_scanner, noise, reconstructed, slice_grid
 from .texture import Texture, draw_texture, mix_veins, no_texture, textured
 
-__all__ = ["PHASES", "Appearance", "describe", "draw_appearance", "paint", "with_padding"]
+__all__ = ["PHASES", "Appearance", "describe", "draw_appearance", "paint"]
 
 _PHASE_SHARES = (0.15, 0.15, 0.25, 0.30, 0.15)
 _WIDE_SHARE, _ARBITRARY_SHARE = 0.25, 0.10

@@ -1,4 +1,4 @@
-"""Errors of reconstruction, cheap look-alikes of them: dark bands, streaks from metal, rings, cupping; and padding."""
+"""Errors of reconstruction, cheap look-alikes of them: dark bands, streaks from metal, rings, cupping."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import torch.nn.functional as F
 
 from .filters import along, interpolation, normal, uniform
 
-PADDING_HU = (-1024.0, -2048.0, -3024.0, 0.0)
-_PADDING_SHARES = (0.45, 0.25, 0.25, 0.05)
 _DENSE_HU = 900.0
 
 
@@ -108,17 +106,3 @@ def _add_metal_streaks(
         radius_mm = torch.hypot(down, across) * spacing
         rays = rays[(angles * 127).long()] / (1 + radius_mm / 30)
         added[seen] += height[:, None, None] * 0.7 * rays
-
-
-def with_padding(
-    hu: torch.Tensor, rng: np.random.Generator, padding_hu: float | None = None, radius: float | None = None
-) -> torch.Tensor:
-    """HU (D, H, W) with a padding value outside a scanner's circular field of view.
-
-    `padding_hu` is drawn from `PADDING_HU` unless given (-1024 is what a network sees after clamping), `radius` is in
-    shares of the longer side and else drawn between a circle that cuts the body and one that just holds it.
-    """
-    value = float(rng.choice(PADDING_HU, p=_PADDING_SHARES)) if padding_hu is None else padding_hu
-    share = float(rng.uniform(0.42, 0.56)) if radius is None else radius
-    center = rng.uniform(0.47, 0.53, 2)
-    return hu.masked_fill(_radius(hu, *center) > 2 * share, value)
