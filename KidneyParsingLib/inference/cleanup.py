@@ -30,7 +30,7 @@ _LIKELY_KIDNEY_ML = 20.0
 # and on real kidneys' shapes (docs/experiments.md, 18).
 _BRIDGE_MM = 6.5
 # What is cut off reaches this much further around its core than the bridge's half.
-_REGROWTH_MM = 2.0
+_REGROWTH_MM = 4.0
 # A part with this share of the largest one's kidney is as good.
 _AS_GOOD = 0.5
 # Renal vessels and ureters may be broken in a prediction, but no further than this from what they belong to.
@@ -201,14 +201,21 @@ def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:
     return kept
 
 
-def without_unlikely_kidneys(labels: np.ndarray, hu: np.ndarray, voxel_ml: float) -> np.ndarray:
+def without_unlikely_kidneys(
+    labels: np.ndarray, hu: np.ndarray, voxel_ml: float, where: np.ndarray | None = None
+) -> np.ndarray:
     """The labels (z, y, x), empty if what is called kidney is too small or too dark for one.
 
     For scans whose kidneys no locator has confirmed: a network that was trained around kidneys finds some in any water.
+    With `where` (z, y, x; bool), the side on which none was located, only what lies there is judged, and of it kidney,
+    lesions and ureter go.
     """
-    kidney = labels == _KIDNEY
-    likely = kidney.sum() * voxel_ml >= _LIKELY_KIDNEY_ML and np.median(hu[kidney]) >= MIN_KIDNEY_HU
-    return labels if likely else np.zeros_like(labels)
+    kidney = labels == _KIDNEY if where is None else where & (labels == _KIDNEY)
+    if kidney.sum() * voxel_ml >= _LIKELY_KIDNEY_ML and np.median(hu[kidney]) >= MIN_KIDNEY_HU:
+        return labels
+    if where is None:
+        return np.zeros_like(labels)
+    return np.where(where & np.isin(labels, (*ORGAN, _URETER)), labels.dtype.type(0), labels)
 
 
 def _largest(mask: np.ndarray, min_voxels: float, most: int | None = None) -> np.ndarray:

@@ -31,7 +31,7 @@ from .regions import is_cut
 from .registry import find_model
 from .reviewing import Review, reviewed
 from .search import Regions, around_found, around_located, locate, whole_scan
-from .sides import to_segments
+from .sides import right_side, to_segments
 from .steps import Step, Steps
 from .systems import LOCATOR
 from .upsampling import labels_on_volume
@@ -156,7 +156,7 @@ class KidneyParser:
         del scores, parsed
         tick = steps.next()
         if self.options.cleanup:
-            fine = self._cleaned(fine, volume, window, regions.whole and not location.kidneys)
+            fine = self._cleaned(fine, volume, window, location)
         tick(0.5)
         return self._on_whole_grid(fine, window, volume, location.midline, regions.notes, review)
 
@@ -169,12 +169,18 @@ class KidneyParser:
         labels[mask] = 0
         return labels, mask
 
-    def _cleaned(self, labels: np.ndarray, volume: Volume, window: tuple[slice, ...], unconfirmed: bool) -> np.ndarray:
-        """Labels of a window of the CT without specks, and without kidneys that are none if they are `unconfirmed`."""
-        labels = keep_plausible(labels, voxel_ml(volume.affine))
-        if unconfirmed and KIDNEY in self.config.classes:
-            return without_unlikely_kidneys(labels, volume.array[window], voxel_ml(volume.affine))
-        return labels
+    def _cleaned(self, labels: np.ndarray, volume: Volume, window: tuple[slice, ...], location: Location) -> np.ndarray:
+        """Labels of a window of the CT without specks, and without kidneys that are none where none was located."""
+        ml = voxel_ml(volume.affine)
+        labels = keep_plausible(labels, ml)
+        if KIDNEY not in self.config.classes or len(location.kidneys) > 1:
+            return labels
+        if not location.kidneys:
+            return without_unlikely_kidneys(labels, volume.array[window], ml)
+        affine = shifted_affine(volume.affine, tuple(w.start for w in window))
+        is_right = right_side(labels.shape, affine, location.midline)
+        elsewhere = ~is_right if location.kidneys[0].side == RIGHT else is_right
+        return without_unlikely_kidneys(labels, volume.array[window], ml, elsewhere)
 
     def _scores(self, parsed: ParsedMaps, regions: Regions) -> np.ndarray:
         """Scores (C, z, y, x) of the maps, in their memory; beyond the regions the background is sure."""

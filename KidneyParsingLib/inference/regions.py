@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cc3d
 import numpy as np
 
-from ..anatomy import LEFT
+from ..anatomy import LEFT, RIGHT
 from .grid import Box, Grid
 from .locate import LocatedKidney, Midline
 
@@ -44,6 +44,14 @@ def roi_box(kidney: LocatedKidney, midline: Midline, wide: bool = False) -> Box:
     else:
         high[0] = max(high[0], middle + _PAST_MIDLINE_MM)
     return Box(low, high)
+
+
+def opposite(kidney: LocatedKidney, midline: Midline) -> LocatedKidney:
+    """Where the other kidney would be if the patient were symmetric; no evidence."""
+    low, high = kidney.box.low.copy(), kidney.box.high.copy()
+    middle = float(midline.at(kidney.box.center[2]))
+    low[0], high[0] = 2 * middle - kidney.box.high[0], 2 * middle - kidney.box.low[0]
+    return LocatedKidney(LEFT if kidney.side == RIGHT else RIGHT, Box(low, high), 0.0)
 
 
 def ureter_box(kidneys: Sequence[LocatedKidney], midline: Midline) -> Box:

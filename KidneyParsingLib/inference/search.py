@@ -15,7 +15,7 @@ from .locate import Location, location_of
 from .maps import scores_of
 from .network_input import network_grid, network_input, network_spacing
 from .network_pass import Predictor
-from .regions import component_boxes, largest_components, patch_boxes, roi_box, ureter_box
+from .regions import component_boxes, largest_components, opposite, patch_boxes, roi_box, ureter_box
 
 _ = texts_of(__name__)
 
@@ -52,10 +52,11 @@ def whole_scan(volume: Volume, notes: tuple[str, ...] = ()) -> Regions:
 
 def around_located(location: Location, volume: Volume, with_ureters: bool, wide: bool = False) -> Regions:
     """Around each located kidney, with `wide` margins or narrow ones, and, for networks of ureters, the column below
-    them."""
+    them. Where only one was located, also where the other would be: the locator may have missed it."""
     kidneys = location.kidneys
     column = [ureter_box(kidneys, location.midline)] if kidneys and with_ureters else []
-    boxes = [roi_box(kidney, location.midline, wide) for kidney in kidneys]
+    looked_at = [*kidneys, opposite(kidneys[0], location.midline)] if len(kidneys) == 1 else kidneys
+    boxes = [roi_box(kidney, location.midline, wide) for kidney in looked_at]
     return Regions(inside(boxes, volume), inside(column, volume), may_join=True)
 
 

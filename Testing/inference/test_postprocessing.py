@@ -269,7 +269,9 @@ def test_hardly_anything_of_real_kidneys_is_taken_away(shared_data: Path) -> Non
     ones among them: rules for what hangs on kidneys cost some of them up to a fifth once."""
     for case in ("00000", "00121", "00259", "00508"):
         image = sitk.ReadImage(str(shared_data / "kidney_atlas" / f"case_{case}.nii.gz"))
-        labels = np.array([0, LABEL["kidney"], LABEL["tumor"], LABEL["cyst"]])[sitk.GetArrayFromImage(image)[::2, ::2, ::2]]
+        labels = np.array([0, LABEL["kidney"], LABEL["tumor"], LABEL["cyst"]])[
+            sitk.GetArrayFromImage(image)[::2, ::2, ::2]
+        ]
         grid = Grid(np.zeros(3), (2.0, 2.0, 2.0), labels.shape)
         columns = np.flatnonzero((labels > 0).any((0, 1)))
         mask = implausible(labels, True, grid, Midline(np.zeros(1), np.array([columns.mean() * 2.0])))

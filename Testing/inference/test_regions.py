@@ -17,7 +17,7 @@ from KidneyParsingLib.inference.locate import (
     location_of,
     other_organs,
 )
-from KidneyParsingLib.inference.regions import roi_box, ureter_box
+from KidneyParsingLib.inference.regions import opposite, roi_box, ureter_box
 
 GRID = Grid(np.array([-118.0, -98.0, 2.0]), (4.0, 4.0, 4.0), (40, 50, 60))
 MIDLINE = Midline(np.array([0.0, 300.0]), np.array([5.0, 5.0]))
@@ -58,6 +58,14 @@ def a_scan(**organs: tuple[slice, slice, slice]) -> np.ndarray:
     for name, window in organs.items():
         scores[(LOCATOR_CLASSES.index(name), *window)] = 10
     return scores
+
+
+def test_the_place_of_a_kidney_that_was_not_located_is_the_other_s_mirror_image() -> None:
+    """The midline lies at 5 mm: what begins 25 mm left of it ends 25 mm right of it."""
+    left = kidney(LEFT, 200.0)
+    mirrored = opposite(left, MIDLINE)
+    assert mirrored.side == RIGHT and opposite(mirrored, MIDLINE).box.low == pytest.approx(left.box.low)
+    assert mirrored.box.high == pytest.approx([2 * 5.0 - 20.0, *left.box.high[1:]])
 
 
 def test_other_organs_are_liver_and_spleen_without_their_surface() -> None:

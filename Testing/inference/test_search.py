@@ -119,3 +119,19 @@ def test_progress_never_falls_when_all_is_done_again(parsed: Callable, a_patient
     both = parts.Stub(parts.BA_NET, parts.kidney_with(0.9, parts.BRIGHT, parts.DIM))
     result = parsed(parts.system("a"), {"a": both, LOCATOR: bright_only}, progress=lambda f, p: seen.append(f))
     assert "reached beyond" in result.notes[0] and seen == sorted(seen) and seen[-1] == 1.0
+
+
+@pytest.mark.parametrize(("left", "found"), [(np.s_[30:70, 30:54, 90:114], True), (np.s_[44:54, 36:46, 96:106], False)])
+def test_a_kidney_that_the_locator_missed_is_looked_for_opposite_the_other(
+    parsed: Callable, a_patient: Volume, left: tuple[slice, ...], found: bool
+) -> None:
+    """The locator sees the bright right kidney only. Opposite it lies a dim one of 184 ml, or a speck of 8 ml."""
+    a_patient.array[:, :, 80:] = -100
+    a_patient.array[left] = parts.DIM
+    bright_only = parts.Stub(
+        config("locator"), lambda hu: parts.locator_maps(np.where(parts.near(hu, parts.DIM), 0, hu))
+    )
+    both = parts.Stub(parts.BA_NET, parts.kidney_with(0.9, parts.BRIGHT, parts.DIM))
+    result: LabelMap = parsed(parts.system("a"), {"a": both, LOCATOR: bright_only})
+    assert [s.id for s in result.segments] == ["kidney_right", *["kidney_left"] * found]
+    assert result.notes == (() if found else ("Only a right kidney was found.",))
