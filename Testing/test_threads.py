@@ -10,6 +10,7 @@ from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
+import SimpleITK as sitk
 import torch
 
 from KidneyParsingLib import threads
@@ -18,12 +19,13 @@ from KidneyParsingLib.errors import InputError
 
 @pytest.fixture(autouse=True)
 def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    before = torch.get_num_threads()
+    before, of_itk = torch.get_num_threads(), sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     monkeypatch.setattr(threads, "_asked", None)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     threads.cores.cache_clear()
     yield
     torch.set_num_threads(before)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(of_itk)
     threads.cores.cache_clear()
 
 
@@ -96,6 +98,12 @@ def test_a_run_asks_and_torch_obeys_when_it_is_there(monkeypatch: pytest.MonkeyP
         threads.use_threads(1)
     threads.tell_torch()
     assert threads.thread_count() == torch.get_num_threads() == 1
+
+
+def test_simpleitk_obeys_too() -> None:
+    for count in (2, 1):
+        threads.use_threads(count)
+        assert sitk.ResampleImageFilter().GetNumberOfThreads() == count
 
 
 def test_no_threads_are_refused() -> None:

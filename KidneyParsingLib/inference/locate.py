@@ -128,16 +128,19 @@ def other_organs(scores: np.ndarray) -> np.ndarray:
 
 
 def eroded(mask: np.ndarray) -> np.ndarray:
-    """A mask (z, y, x) without the voxels that have one of their six neighbours outside it or beyond the border.
+    """A mask (z, y, x) without the voxels that have one of their six neighbours outside it or beyond the border; but
+    beyond the first and last slice organs go on, as scans end within them.
 
     scipy's would do; importing it costs every run a fifth of a second.
     """
     middle = (slice(1, -1),) * 3
+    longer = np.concatenate([mask[:1], mask, mask[-1:]])
     core = np.zeros(mask.shape, bool)
-    core[middle] = mask[middle]
+    inner = core[:, 1:-1, 1:-1]
+    inner[:] = longer[middle]
     for axis in range(3):
         for neighbour in (slice(None, -2), slice(2, None)):
-            core[middle] &= mask[(*middle[:axis], neighbour, *middle[axis + 1 :])]
+            inner &= longer[(*middle[:axis], neighbour, *middle[axis + 1 :])]
     return core
 
 

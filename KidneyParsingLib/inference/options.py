@@ -27,7 +27,8 @@ class Options:
 
     `quality` is one of QUALITIES, from fast to thorough (docs/performance.md says what each costs and brings).
     `region`: auto, around the located kidneys, or the whole scan where the locator is in doubt; or the whole scan
-    always. `overlap` of neighbouring windows (0 to 0.9; None: by quality). `backend` computes the networks: one of
+    always. `overlap` of neighbouring windows (0 to 0.9), which then replace the single pass (None: windows only where a
+    region does not go in one pass, with the model's own overlap). `backend` computes the networks: one of
     BACKENDS; auto is torch on a GPU and the fastest of what is installed on a CPU; compiled is torch.compile, which
     takes a minute for every new size of a region and pays for many scans on a GPU only. `review` also looks for the
     places that are worth a look, and keeps the uncertainty of every voxel. Without `cleanup` labels are as the network

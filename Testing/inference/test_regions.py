@@ -42,7 +42,8 @@ def test_the_ureters_column_hangs_on_the_kidneys_boxes_and_reaches_the_pelvis() 
 def test_erosion_is_scipy_s() -> None:
     mask = np.random.default_rng(0).random((6, 7, 8)) < 0.8
     mask[2:5] = True
-    assert np.array_equal(eroded(mask), ndimage.binary_erosion(mask)) and eroded(mask).any()
+    longer = np.pad(mask, ((1, 1), (0, 0), (0, 0)), mode="edge")
+    assert np.array_equal(eroded(mask), ndimage.binary_erosion(longer)[1:-1]) and eroded(mask).any()
 
 
 def test_wide_regions_reach_further_before_behind_and_above() -> None:
@@ -58,6 +59,15 @@ def a_scan(**organs: tuple[slice, slice, slice]) -> np.ndarray:
     for name, window in organs.items():
         scores[(LOCATOR_CLASSES.index(name), *window)] = 10
     return scores
+
+
+def test_a_kidney_s_pole_at_the_end_of_a_scan_is_located() -> None:
+    """12 mm of a kidney in the lowest slices, 19 ml, beside the whole other one."""
+    scores = a_scan(spine=np.s_[:, 30:40, 27:33])
+    for rows in (np.s_[:3, 22:32, 40:50], np.s_[:20, 22:32, 8:18]):
+        scores[(LOCATOR_CLASSES.index("kidney"), *rows)] = 10
+    location = location_of(scores, np.full(GRID.size, 40.0), GRID)
+    assert {k.side for k in location.kidneys} == {RIGHT, LEFT}
 
 
 def test_the_place_of_a_kidney_that_was_not_located_is_the_other_s_mirror_image() -> None:
