@@ -108,27 +108,31 @@ def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midl
     """Of a mask of kidneys with lesions, on each side the part with the most kidney, and parts that have half as much
     (a kidney may be in two pieces), all without what hangs on them by a bridge."""
     parts = cc3d.connected_components(organ, connectivity=26)
+    right = np.broadcast_to(right_of_midline(grid, midline), organ.shape)
     keep = np.zeros_like(organ)
-    for is_right in (True, False):
-        found = _heaviest(parts, kidney, right_of_midline(grid, midline) == is_right)
+    for side in (right, ~right):
+        found = _heaviest(parts, kidney, side)
         for part, weight in found:
             if weight >= _AS_GOOD * found[0][1]:
-                keep |= _without_appendages(parts == part, kidney, grid)
+                keep |= _without_appendages(parts == part, kidney, right, grid)
     return keep
 
 
-def _without_appendages(organ: np.ndarray, kidney: np.ndarray, grid: Grid) -> np.ndarray:
-    """A connected mask without the parts that a bridge alone joins to the one with the most kidney.
+def _without_appendages(organ: np.ndarray, kidney: np.ndarray, right: np.ndarray, grid: Grid) -> np.ndarray:
+    """A connected mask without the parts that a bridge alone joins to the one with the most kidney on its side.
 
     Only what has a core of its own is cut off: thin parenchyma (hydronephrosis, around a cyst, at a pole) has none and
-    stays. Parts with half as much kidney stay too (two poles).
+    stays. Parts with half as much kidney stay too (two poles), and the other kidney where both hang together.
     """
     window = grid.window(grid.box_of(organ).grown((_ROOM_MM,) * 3, (_ROOM_MM,) * 3))
     part, of_kidney = np.ascontiguousarray(organ[window]), kidney[window]
     cores = cc3d.connected_components(part & ~_within(~part, _BRIDGE_MM, grid), connectivity=26)
-    weight = np.bincount(cores[of_kidney], minlength=int(cores.max()) + 1)
+    count = int(cores.max()) + 1
+    sides = [np.bincount(cores[of_kidney & side], minlength=count) for side in (right[window], ~right[window])]
+    weight, is_right = sum(sides), sides[0] >= sides[1]
     weight[0] = 0
-    is_chosen = weight >= max(_AS_GOOD * weight.max(), 1)
+    best = np.where(is_right, weight[is_right].max(initial=0), weight[~is_right].max(initial=0))
+    is_chosen = weight >= np.maximum(_AS_GOOD * best, 1)
     is_other = ~is_chosen
     is_other[0] = False
     kept = organ.copy()

@@ -257,6 +257,17 @@ def test_thin_parenchyma_stays_also_where_one_pole_is_thick(a_scene: tuple[np.nd
     assert (suppressed(ball, grid) != ill).mean() < 1e-4
 
 
+def test_a_small_kidney_that_hangs_on_the_other_one_stays(a_scene: tuple[np.ndarray, Grid]) -> None:
+    """A horseshoe whose left half has a third of the right half's volume."""
+    labels, grid = a_scene
+    z, y, x = np.ogrid[:60, :60, :120]
+    joined = np.zeros_like(labels)
+    joined[(z - 30) ** 2 + (y - 30) ** 2 + (x - 25) ** 2 < 12**2] = LABEL["kidney"]
+    joined[(z - 30) ** 2 + (y - 30) ** 2 + (x - 85) ** 2 < 8.4**2] = LABEL["kidney"]
+    joined[29:32, 29:32, 25:85] = LABEL["kidney"]
+    assert np.array_equal(suppressed(joined, grid), joined)
+
+
 def test_the_halves_of_a_kidney_that_is_in_two_pieces_stay(a_scene: tuple[np.ndarray, Grid]) -> None:
     labels, grid = a_scene
     parted = labels.copy()
