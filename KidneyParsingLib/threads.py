@@ -36,8 +36,10 @@ def check_threads(count: int | None) -> None:
 
 
 def use_threads(count: int | None) -> None:
-    """Let networks and SimpleITK use so many threads on the calling thread and on those that begin later; None: what the environment
-    says, else all cores, but at least one thread less than run at a time."""
+    """Let networks and SimpleITK use so many threads on the calling thread and on those that begin later.
+
+    None: what the environment says, else all cores, but at least one thread less than run at a time.
+    """
     global _asked
     _asked = count or _by_environment() or _polite()
     tell_torch()

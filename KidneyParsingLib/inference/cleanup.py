@@ -26,8 +26,8 @@ MIN_KIDNEY_ML = 5.0
 MIN_ML = {"tumor": 0.5, "cyst": 0.5, "artery": 0.3, "vein": 0.5, "ureter": 0.1}
 # A kidney that nothing else confirms has at least this volume.
 _LIKELY_KIDNEY_ML = 20.0
-# What hangs on a kidney by a bridge thinner than twice this is not kidney (bowel with contrast, spleen). Chosen on real CT
-# and on real kidneys' shapes (docs/experiments.md, 18).
+# What hangs on a kidney by a bridge thinner than twice this is not kidney (bowel with contrast, spleen). Chosen on real
+# CT and on real kidneys' shapes (docs/experiments.md, 18).
 _BRIDGE_MM = 6.5
 # What is cut off reaches this much further around its core than the bridge's half.
 _REGROWTH_MM = 4.0
@@ -107,52 +107,47 @@ def _in_boxes(boxes: Sequence[Box], grid: Grid) -> np.ndarray:
 def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midline) -> np.ndarray:
     """Of a mask of kidneys with lesions, on each side the part with the most kidney, and parts that have half as much
     (a kidney may be in two pieces), all without what hangs on them by a bridge."""
-    parts = cc3d.connected_components(organ, connectivity=26)
     right = np.broadcast_to(right_of_midline(grid, midline), organ.shape)
-    keep = np.zeros_like(organ)
-    for side in (right, ~right):
-        found = _heaviest(parts, kidney, side)
-        for part, weight in found:
-            if weight >= _AS_GOOD * found[0][1]:
-                keep |= _without_appendages(parts == part, kidney, right, grid)
-    return keep
+    parts = cc3d.connected_components(organ, connectivity=26)
+    kept = _as_good_as_any(parts, kidney, right)[parts]
+    return kept & ~_appendages(kept, kidney, right, grid)
 
 
-def _without_appendages(organ: np.ndarray, kidney: np.ndarray, right: np.ndarray, grid: Grid) -> np.ndarray:
-    """A connected mask without the parts that a bridge alone joins to the one with the most kidney on its side.
+def _appendages(organ: np.ndarray, kidney: np.ndarray, right: np.ndarray, grid: Grid) -> np.ndarray:
+    """What hangs on something better by a bridge alone.
 
     Only what has a core of its own is cut off: thin parenchyma (hydronephrosis, around a cyst, at a pole) has none and
-    stays. Parts with half as much kidney stay too (two poles), and the other kidney where both hang together.
+    stays. Cores with half as much kidney as the best of their side stay too (two poles), so do both kidneys where they
+    hang together.
     """
-    window = grid.window(grid.box_of(organ).grown((_ROOM_MM,) * 3, (_ROOM_MM,) * 3))
-    part, of_kidney = np.ascontiguousarray(organ[window]), kidney[window]
-    cores = cc3d.connected_components(part & ~_within(~part, _BRIDGE_MM, grid), connectivity=26)
-    count = int(cores.max()) + 1
-    sides = [np.bincount(cores[of_kidney & side], minlength=count) for side in (right[window], ~right[window])]
-    weight, is_right = sum(sides), sides[0] >= sides[1]
-    weight[0] = 0
-    best = np.where(is_right, weight[is_right].max(initial=0), weight[~is_right].max(initial=0))
-    is_chosen = weight >= np.maximum(_AS_GOOD * best, 1)
-    is_other = ~is_chosen
-    is_other[0] = False
-    kept = organ.copy()
-    if is_chosen.any() and is_other.any():
-        to_other = _distance(is_other[cores], grid)
-        kept[window] &= ~((to_other <= _BRIDGE_MM + _REGROWTH_MM) & (to_other < _distance(is_chosen[cores], grid)))
-    return kept
+    cores = cc3d.connected_components(organ & ~_within(~organ, _BRIDGE_MM, grid, organ), connectivity=26)
+    good = _as_good_as_any(cores, kidney, right)
+    # A part without any good core of its own hangs on nothing.
+    parts = cc3d.connected_components(organ, connectivity=26)
+    hangs = np.zeros(int(parts.max()) + 1, bool)
+    hangs[parts[good[cores]]] = True
+    others = (cores > 0) & ~good[cores] & hangs[parts]
+    cut = np.zeros_like(organ)
+    if others.any():
+        reach = _BRIDGE_MM + _REGROWTH_MM
+        window = grid.window(grid.box_of(others).grown((2 * reach,) * 3, (2 * reach,) * 3))
+        nearest = (_distance(np.ascontiguousarray(mask[window]), grid) for mask in (others, good[cores]))
+        to_other, to_good = nearest
+        cut[window] = (to_other <= reach) & (to_other < to_good)
+    return cut
 
 
-def _heaviest(parts: np.ndarray, kidney: np.ndarray, side: np.ndarray) -> list[tuple[int, float]]:
-    """Components that lie mostly on a side and hold kidney, with its voxels, by falling weight.
+def _as_good_as_any(parts: np.ndarray, kidney: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """For each number in `parts` (z, y, x; 0: none) whether that part has at least half as much kidney as the best of
+    the side on which it mostly lies; a part on both sides counts on each.
 
     Spleen is mistaken for tumor more than for kidney, so tumor counts for nothing here.
     """
     count = int(parts.max()) + 1
-    weight = np.bincount(parts[kidney], minlength=count)
-    here = np.bincount(parts[kidney & side], minlength=count)
-    weight[0] = 0
-    chosen = np.flatnonzero((weight > 0) & (2 * here >= weight))
-    return sorted(((int(p), float(weight[p])) for p in chosen), key=lambda item: item[1], reverse=True)
+    sides = np.stack([np.bincount(parts[kidney & side], minlength=count) for side in (right, ~right)])
+    sides[:, 0] = 0
+    best = sides.max(1)[sides.argmax(0)]
+    return sides.sum(0) >= np.maximum(_AS_GOOD * best, 1)
 
 
 def _within(mask: np.ndarray, mm: float, grid: Grid, asked: np.ndarray | None = None) -> np.ndarray:
@@ -205,21 +200,40 @@ def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:
     return kept
 
 
-def without_unlikely_kidneys(
-    labels: np.ndarray, hu: np.ndarray, voxel_ml: float, where: np.ndarray | None = None
-) -> np.ndarray:
+def unlikely_kidney(labels: np.ndarray, hu: np.ndarray, elsewhere: np.ndarray, voxel_ml: float) -> np.ndarray:
+    """Mask (z, y, x) of kidney, lesions and ureter `elsewhere` (z, y, x; bool), the side on which no kidney was
+    located, if they are too small or too dark for one, else of nothing. What reaches over from the other side stays.
+    `hu` (z, y, x) is the CT on the labels' grid."""
+    organ = _mostly_within(np.isin(labels, ORGAN), elsewhere)
+    if _may_be_kidney(organ, labels == _KIDNEY, hu, voxel_ml):
+        return np.zeros(labels.shape, bool)
+    return organ | _mostly_within(labels == _URETER, elsewhere)
+
+
+def without_unlikely_kidneys(labels: np.ndarray, hu: np.ndarray, voxel_ml: float) -> np.ndarray:
     """The labels (z, y, x), empty if what is called kidney is too small or too dark for one.
 
     For scans whose kidneys no locator has confirmed: a network that was trained around kidneys finds some in any water.
-    With `where` (z, y, x; bool), the side on which none was located, only what lies there is judged, and of it kidney,
-    lesions and ureter go.
     """
-    kidney = labels == _KIDNEY if where is None else where & (labels == _KIDNEY)
-    if kidney.sum() * voxel_ml >= _LIKELY_KIDNEY_ML and np.median(hu[kidney]) >= MIN_KIDNEY_HU:
-        return labels
-    if where is None:
-        return np.zeros_like(labels)
-    return np.where(where & np.isin(labels, (*ORGAN, _URETER)), labels.dtype.type(0), labels)
+    kidney = labels == _KIDNEY
+    return labels if _may_be_kidney(kidney, kidney, hu, voxel_ml) else np.zeros_like(labels)
+
+
+def _may_be_kidney(organ: np.ndarray, kidney: np.ndarray, hu: np.ndarray, voxel_ml: float) -> bool:
+    parenchyma = organ & kidney
+    if organ.sum() * voxel_ml < _LIKELY_KIDNEY_ML or not parenchyma.any():
+        return False
+    return bool(np.median(hu[parenchyma]) >= MIN_KIDNEY_HU)
+
+
+def _mostly_within(mask: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """The components (26-neighbourhood) of a mask of which more than half lies in `where`."""
+    parts = cc3d.connected_components(mask, connectivity=26)
+    count = int(parts.max()) + 1
+    inside = np.bincount(parts[where & mask], minlength=count)
+    chosen = 2 * inside > np.bincount(parts.ravel(), minlength=count)
+    chosen[0] = False
+    return chosen[parts]
 
 
 def _largest(mask: np.ndarray, min_voxels: float, most: int | None = None) -> np.ndarray:

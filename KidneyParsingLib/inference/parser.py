@@ -16,22 +16,32 @@ from ..volumes.geometry import voxel_ml
 from ..volumes.lookup import exchanged
 from ..volumes.volume import LabelMap, Volume
 from .backends.backend import Tick
-from .cleanup import ORGAN, disfavour_other_organs, implausible, keep_plausible, suppress, without_unlikely_kidneys
-from .devices import device_of
+from .backends.choice import ON_CPU
+from .cleanup import (
+    ORGAN,
+    disfavour_other_organs,
+    implausible,
+    keep_plausible,
+    suppress,
+    unlikely_kidney,
+    without_unlikely_kidneys,
+)
+from .devices import CPU, device_of
 from .grid import Box, bounds, on_grid, shifted_affine
 from .growing import finished
-from .locate import Location, Midline
+from .locate import Location, Midline, right_of_midline
 from .maps import label_of_class, scores_of, winners
 from .models import load
 from .network_pass import PassPlan, no_log
-from .options import WHOLE, Options
+from .options import AUTO, WHOLE, Options
 from .passes import ParsedMaps, Passes
 from .quality import plan_of, quality_of
 from .regions import is_cut
 from .registry import find_model
+from .resampling import resampled
 from .reviewing import Review, reviewed
 from .search import Regions, around_found, around_located, locate, whole_scan
-from .sides import right_side, to_segments
+from .sides import to_segments
 from .steps import Step, Steps
 from .systems import LOCATOR
 from .upsampling import labels_on_volume
@@ -65,7 +75,7 @@ class KidneyParser:
     def __init__(self, options: Options = Options(), log: Callable[[str], None] = no_log) -> None:
         self.options = options
         self._log = log
-        self.device = device_of(options.device)
+        self.device = CPU if options.device == AUTO and options.backend in ON_CPU else device_of(options.device)
         self.system = find_model(options.model).system
         half = quality_of(options).half
         self.networks = {name: load(name, self.device, options.backend, half, log) for name in self.system.networks}
@@ -105,7 +115,8 @@ class KidneyParser:
         located = self._around_located(volume, location)
         if self.system.finder != LOCATOR:
             finder = self.networks[self.system.finder]
-            return around_found(finder, self.system.gated, self.config, located, volume, tick)
+            # Located is located: the finder may be stopped, but is no further progress.
+            return around_found(finder, self.system.gated, self.config, located, volume, lambda share: tick(1.0))
         if location.doubt:
             self._log(_("The whole scan is parsed, as {doubt}.").format(doubt=location.doubt))
             note = _("The whole scan was searched, as {doubt}.").format(doubt=location.doubt)
@@ -142,7 +153,7 @@ class KidneyParser:
         scores = self._scores(parsed, regions)
         tick(0.1)
         if self.options.cleanup:
-            labels, mask = self._plausible(scores, parsed, location)
+            labels, mask = self._plausible(scores, parsed, location, volume)
             tick(0.3)
             if self._is_cut(labels, parsed, regions, volume):
                 return None
@@ -156,31 +167,35 @@ class KidneyParser:
         del scores, parsed
         tick = steps.next()
         if self.options.cleanup:
-            fine = self._cleaned(fine, volume, window, location)
+            fine = self._cleaned(fine, volume, window, regions.whole and not location.kidneys)
         tick(0.5)
         return self._on_whole_grid(fine, window, volume, location.midline, regions.notes, review)
 
-    def _plausible(self, scores: np.ndarray, parsed: ParsedMaps, location: Location) -> tuple[np.ndarray, np.ndarray]:
+    def _plausible(
+        self, scores: np.ndarray, parsed: ParsedMaps, location: Location, volume: Volume
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Structure labels (z, y, x) of scores without what is implausible, and the mask of this."""
-        others = on_grid(location.others, location.grid, parsed.grid) > 0.5
+        grid = parsed.grid
+        others = on_grid(location.others, location.grid, grid) > 0.5
         disfavour_other_organs(scores, label_of_class(self.config), others)
         labels = label_of_class(self.config)[winners(scores)]
-        mask = implausible(labels, KIDNEY in self.config.classes, parsed.grid, location.midline, _boxes(location))
+        mask = implausible(labels, KIDNEY in self.config.classes, grid, location.midline, _boxes(location))
         labels[mask] = 0
+        if len(location.kidneys) == 1 and self.system.finder == LOCATOR and KIDNEY in self.config.classes:
+            is_right = np.broadcast_to(right_of_midline(grid, location.midline), labels.shape)
+            elsewhere = ~is_right if location.kidneys[0].side == RIGHT else is_right
+            ml = float(np.prod(grid.spacing)) / 1000
+            unlikely = unlikely_kidney(labels, resampled(volume, grid), elsewhere, ml)
+            mask |= unlikely
+            labels[unlikely] = 0
         return labels, mask
 
-    def _cleaned(self, labels: np.ndarray, volume: Volume, window: tuple[slice, ...], location: Location) -> np.ndarray:
-        """Labels of a window of the CT without specks, and without kidneys that are none where none was located."""
-        ml = voxel_ml(volume.affine)
-        labels = keep_plausible(labels, ml)
-        if KIDNEY not in self.config.classes or len(location.kidneys) > 1:
-            return labels
-        if not location.kidneys:
-            return without_unlikely_kidneys(labels, volume.array[window], ml)
-        affine = shifted_affine(volume.affine, tuple(w.start for w in window))
-        is_right = right_side(labels.shape, affine, location.midline)
-        elsewhere = ~is_right if location.kidneys[0].side == RIGHT else is_right
-        return without_unlikely_kidneys(labels, volume.array[window], ml, elsewhere)
+    def _cleaned(self, labels: np.ndarray, volume: Volume, window: tuple[slice, ...], unconfirmed: bool) -> np.ndarray:
+        """Labels of a window of the CT without specks, and without kidneys that are none if they are `unconfirmed`."""
+        labels = keep_plausible(labels, voxel_ml(volume.affine))
+        if unconfirmed and KIDNEY in self.config.classes:
+            return without_unlikely_kidneys(labels, volume.array[window], voxel_ml(volume.affine))
+        return labels
 
     def _scores(self, parsed: ParsedMaps, regions: Regions) -> np.ndarray:
         """Scores (C, z, y, x) of the maps, in their memory; beyond the regions the background is sure."""

@@ -84,7 +84,7 @@ class Passes:
 
     @property
     def fit(self) -> bool:
-        """Whether each region goes in one pass, however little memory a run before this one met."""
+        """Whether each region goes in one pass."""
         most = min(most_voxels(member.config, member.backend.device) for member in self.members)
         return all(task.voxels <= most for task in self.tasks)
 

@@ -17,7 +17,7 @@ from ..threads import parts_of, side_by_side
 from ..volumes.volume import Volume
 from .grid import Grid, index_window, interpolated, reference_image, shifted_affine
 
-# A CT counts as upright if no voxel lies further than this beside where its axes say: a file's rounding, no gantry tilt.
+# A CT counts as upright if no voxel lies further than this beside where its axes say: a file's rounding, no tilt.
 _MOST_OFFSET_MM = 0.05
 # An oblique CT's planes that are interpolated at a time.
 _SLAB = 16

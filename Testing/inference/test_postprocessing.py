@@ -9,7 +9,13 @@ import pytest
 import SimpleITK as sitk
 
 from KidneyParsingLib.anatomy import LEFT, RIGHT, structure
-from KidneyParsingLib.inference.cleanup import implausible, keep_plausible, suppress, without_unlikely_kidneys
+from KidneyParsingLib.inference.cleanup import (
+    implausible,
+    keep_plausible,
+    suppress,
+    unlikely_kidney,
+    without_unlikely_kidneys,
+)
 from KidneyParsingLib.inference.grid import Grid
 from KidneyParsingLib.inference.locate import LOCATOR_CLASSES, Midline, find_midline, location_of
 from KidneyParsingLib.inference.sides import MAX_TUMORS, to_segments
@@ -242,7 +248,7 @@ def test_a_thin_walled_hydronephrotic_kidney_stays(a_scene: tuple[np.ndarray, Gr
 
 
 def test_thin_parenchyma_stays_also_where_one_pole_is_thick(a_scene: tuple[np.ndarray, Grid]) -> None:
-    """A hydronephrotic kidney with a wall of 8 mm and a pole of 24 mm; and one with a wall only, beside a false ball."""
+    """A hydronephrotic kidney with a wall of 8 mm and a pole of 24 mm; and one with a wall only, by a false ball."""
     labels, grid = a_scene
     z, y, x = np.ogrid[:60, :60, :120]
     distance = np.sqrt((z - 30) ** 2 + (y - 30) ** 2 + (x - 95) ** 2)
@@ -266,6 +272,51 @@ def test_a_small_kidney_that_hangs_on_the_other_one_stays(a_scene: tuple[np.ndar
     joined[(z - 30) ** 2 + (y - 30) ** 2 + (x - 85) ** 2 < 8.4**2] = LABEL["kidney"]
     joined[29:32, 29:32, 25:85] = LABEL["kidney"]
     assert np.array_equal(suppressed(joined, grid), joined)
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_what_lies_beside_the_spine_is_no_kidney_where_both_are_whole(
+    a_scene: tuple[np.ndarray, Grid], hangs: bool
+) -> None:
+    """A ball of 4 ml left of the midline, joined to the right kidney by a bridge or not, beside a whole left kidney."""
+    labels, grid = a_scene
+    z, y, x = np.ogrid[:60, :60, :120]
+    labels = np.where(labels == LABEL["kidney"], labels, 0).astype(np.uint8)
+    more = labels.copy()
+    more[(z - 30) ** 2 + (y - 30) ** 2 + (x - 70) ** 2 < 5**2] = LABEL["kidney"]
+    if hangs:
+        more[29:32, 29:32, 30:70] = LABEL["kidney"]
+    assert not (suppressed(more, grid)[:, :, 64:76] > 0).any()
+    assert np.array_equal(suppressed(more, grid)[:, :, 80:], labels[:, :, 80:])
+
+
+def ball(middle: tuple[int, int, int], radius: float, shape: tuple[int, ...] = (60, 60, 120)) -> np.ndarray:
+    z, y, x = np.ogrid[tuple(slice(n) for n in shape)]
+    return (z - middle[0]) ** 2 + (y - middle[1]) ** 2 + (x - middle[2]) ** 2 < radius**2
+
+
+@pytest.mark.parametrize(
+    ("kidney", "tumor", "hu", "stays"),
+    [
+        (8.0, 0.0, 100, False),  # 17 ml
+        (10.0, 0.0, 100, True),  # 33 ml
+        (10.0, 0.0, 5, False),  # as dark as water
+        (8.0, 12.0, 100, True),  # little kidney, but a large tumor
+    ],
+)
+def test_a_kidney_where_none_was_located_is_large_and_bright_enough(
+    kidney: float, tumor: float, hu: int, stays: bool
+) -> None:
+    labels = np.zeros((60, 60, 120), np.uint8)
+    labels[ball((30, 30, 25), 12)] = LABEL["kidney"]
+    labels[ball((30, 15, 50), 14)] = LABEL["tumor"]  # of the right kidney, over the midline
+    labels[28:32, 14:31, 25:50] = LABEL["tumor"]
+    labels[ball((40, 45, 95), tumor)] = LABEL["tumor"]
+    labels[ball((30, 45, 95), kidney)] = LABEL["kidney"]
+    elsewhere = np.broadcast_to(np.arange(120) >= 60, labels.shape)
+    gone = unlikely_kidney(labels, np.full(labels.shape, hu, np.float32), elsewhere, 0.008)
+    expected = np.zeros_like(gone) if stays else (labels > 0) & (np.arange(120) >= 75)
+    assert np.array_equal(gone, expected)
 
 
 def test_the_halves_of_a_kidney_that_is_in_two_pieces_stay(a_scene: tuple[np.ndarray, Grid]) -> None:

@@ -77,6 +77,12 @@ def test_noise_has_the_asked_standard_deviation(scanner: dict[str, float]) -> No
     assert hu.std().item() == pytest.approx(12, rel=0.1)
 
 
+def test_noise_on_a_coarser_grid_is_less_by_the_factor_s_root() -> None:
+    """Between that of white noise, by the root of its third power, and that of noise which neighbours share."""
+    hu = paint(cube(Tissue.CORTEX, (80, 64, 64)), 1.0, plain(noise_hu=12.0), seeded(), factor=2)
+    assert hu.std().item() == pytest.approx(12 / 2**0.5, rel=0.1)
+
+
 def test_noise_is_shared_along_z_by_thick_slices_only() -> None:
     def neighbours(**scanner: float) -> float:
         hu = paint(cube(Tissue.CORTEX, (40, 32, 32)), 1.0, plain(noise_hu=12.0, **scanner), seeded()) - 180

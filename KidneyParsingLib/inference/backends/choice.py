@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -25,7 +26,7 @@ from ...sentences import texts_of
 from ...threads import tell_torch, thread_count
 from ..devices import CPU, is_cpu
 from .backend import Backend
-from .onnx_file import onnx_file
+from .onnx_file import is_whole, onnx_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +40,8 @@ _PROBE_VOXELS = 64
 # Largest error of a backend's maps: of probabilities, or of logits relative to the largest one.
 _MOST_ERROR = 2e-3
 _MOST_HALF_ERROR = 0.2
-_OTHERS = ("openvino", "onnxruntime")
+# Backends that compute on the CPU only.
+ON_CPU = ("openvino", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,14 @@ def choose_backend(wanted: str, to_run: NetworkToRun, device: str = CPU) -> Back
 
     A GPU is left to torch, compiled or not. Raises InputError if `wanted` is not installed or cannot run the network.
     """
-    if not is_cpu(device) and wanted in _OTHERS:
+    if not is_cpu(device) and wanted in ON_CPU:
         text = _("{name} computes on the CPU only; choose --device cpu or --backend torch.")
         raise InputError(text.format(name=wanted))
     if not is_cpu(device) or wanted in ("torch", "compiled"):
         return _torch(to_run, device, compiled=wanted == "compiled")
     if wanted != "auto":
         return _required(wanted, to_run)
-    installed = [name for name in _OTHERS if _is_installed(name)]
+    installed = [name for name in ON_CPU if _is_installed(name)]
     if not installed:
         return _torch(to_run)
     key = _machine_key(to_run, installed)
@@ -174,7 +176,10 @@ def _of_onnx_file(to_run: NetworkToRun, make: Callable[[Path], Backend]) -> Back
     try:
         return make(path)
     except Exception:  # whatever a library that is not ours raises
-        path.unlink(missing_ok=True)
+        if is_whole(path):
+            raise
+        with suppress(OSError):
+            path.unlink()
         return make(_onnx_file(to_run))
 
 

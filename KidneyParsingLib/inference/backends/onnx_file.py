@@ -40,6 +40,17 @@ def onnx_file(make: Callable[[], NetworkMaps], stride: int, key: str) -> Path:
     return path
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a file is a valid ONNX model."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path))
+    except Exception:  # onnx's own errors, and those of the format it is stored in
+        return False
+    return True
+
+
 def _forget_all_but(count: int, folder: Path) -> None:
     """Removes all ONNX files but those used last: those of weights and torch versions that are gone."""
     for path in sorted(folder.glob("*.onnx"), key=_last_used, reverse=True)[count:]:
