@@ -28,7 +28,7 @@ ENGLISH = {
     # Nobody is told of what he did himself.
     "The run was cancelled.",
     # Words that other libraries use in errors.
-    "allocate memory", "can't allocate memory", "not enough memory", "out of memory", "failed to allocate memory",
+    "allocate memory", "can't allocate memory", "not enough memory", "out of memory", "failed to allocate",
     # Errors of programmers, and one that only skips a file.
     "{} cannot be sent in a message", "TuNet has two maps, whole and tumor, not {}", "{} numbers expected, found {}",
     # Keys by which the module finds its own words.
