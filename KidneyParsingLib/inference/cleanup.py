@@ -31,6 +31,8 @@ _LIKELY_KIDNEY_ML = 20.0
 _BRIDGE_MM = 6.5
 # What is cut off reaches this much further around its core than the bridge's half.
 _REGROWTH_MM = 4.0
+# Pieces of one kidney lie no further from each other.
+_PIECE_GAP_MM = 20.0
 # A part with this share of the largest one's kidney is as good.
 _AS_GOOD = 0.5
 # Renal vessels and ureters may be broken in a prediction, but no further than this from what they belong to.
@@ -105,22 +107,34 @@ def _in_boxes(boxes: Sequence[Box], grid: Grid) -> np.ndarray:
 
 
 def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midline) -> np.ndarray:
-    """Of a mask of kidneys with lesions, on each side the part with the most kidney, and parts that have half as much
-    (a kidney may be in two pieces), all without what hangs on them by a bridge."""
+    """Of a mask of kidneys with lesions, on each side the part with the most kidney, and parts near it that have half
+    as much (a kidney may be in two pieces), all without what hangs on them by a bridge.
+
+    Where a part with a core is as large as a kidney, thin parts do not count: false sheets can be larger than it.
+    """
     right = np.broadcast_to(right_of_midline(grid, midline), organ.shape)
     parts = cc3d.connected_components(organ, connectivity=26)
-    kept = _as_good_as_any(parts, kidney, right)[parts]
-    return kept & ~_appendages(kept, kidney, right, grid)
+    core = organ & ~_within(~organ, _BRIDGE_MM, grid, organ)
+    likely = np.bincount(parts[kidney]) * float(np.prod(grid.spacing)) / 1000 >= _LIKELY_KIDNEY_ML
+    solid = np.zeros(int(parts.max()) + 1, bool)
+    solid[parts[core]] = True
+    solid[: len(likely)] &= likely
+    solid[len(likely) :] = False
+    good = _as_good_as_any(parts, kidney, right, solid)[parts]
+    best = [np.bincount(parts[kidney & good & side], minlength=2).argmax() for side in (right, ~right)]
+    near = _within(good & np.isin(parts, best), _PIECE_GAP_MM, grid)
+    kept = _touching(good, near)
+    return kept & ~_appendages(kept, core & kept, kidney, right, grid)
 
 
-def _appendages(organ: np.ndarray, kidney: np.ndarray, right: np.ndarray, grid: Grid) -> np.ndarray:
+def _appendages(organ: np.ndarray, core: np.ndarray, kidney: np.ndarray, right: np.ndarray, grid: Grid) -> np.ndarray:
     """What hangs on something better by a bridge alone.
 
     Only what has a core of its own is cut off: thin parenchyma (hydronephrosis, around a cyst, at a pole) has none and
     stays. Cores with half as much kidney as the best of their side stay too (two poles), so do both kidneys where they
     hang together.
     """
-    cores = cc3d.connected_components(organ & ~_within(~organ, _BRIDGE_MM, grid, organ), connectivity=26)
+    cores = cc3d.connected_components(core, connectivity=26)
     good = _as_good_as_any(cores, kidney, right)
     # A part without any good core of its own hangs on nothing.
     parts = cc3d.connected_components(organ, connectivity=26)
@@ -137,15 +151,21 @@ def _appendages(organ: np.ndarray, kidney: np.ndarray, right: np.ndarray, grid: 
     return cut
 
 
-def _as_good_as_any(parts: np.ndarray, kidney: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _as_good_as_any(
+    parts: np.ndarray, kidney: np.ndarray, right: np.ndarray, preferred: np.ndarray | None = None
+) -> np.ndarray:
     """For each number in `parts` (z, y, x; 0: none) whether that part has at least half as much kidney as the best of
-    the side on which it mostly lies; a part on both sides counts on each.
+    the side on which it mostly lies; a part on both sides counts on each. On a side where any of the `preferred` (bool
+    by number) lie, only these count.
 
     Spleen is mistaken for tumor more than for kidney, so tumor counts for nothing here.
     """
     count = int(parts.max()) + 1
     sides = np.stack([np.bincount(parts[kidney & side], minlength=count) for side in (right, ~right)])
     sides[:, 0] = 0
+    for weights in sides:
+        if preferred is not None and weights[preferred].any():
+            weights[~preferred] = 0
     best = sides.max(1)[sides.argmax(0)]
     return sides.sum(0) >= np.maximum(_AS_GOOD * best, 1)
 
