@@ -115,11 +115,9 @@ def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midl
     right = np.broadcast_to(right_of_midline(grid, midline), organ.shape)
     parts = cc3d.connected_components(organ, connectivity=26)
     core = organ & ~_within(~organ, _BRIDGE_MM, grid, organ)
-    likely = np.bincount(parts[kidney]) * float(np.prod(grid.spacing)) / 1000 >= _LIKELY_KIDNEY_ML
     solid = np.zeros(int(parts.max()) + 1, bool)
     solid[parts[core]] = True
-    solid[: len(likely)] &= likely
-    solid[len(likely) :] = False
+    solid &= np.bincount(parts[kidney], minlength=len(solid)) * np.prod(grid.spacing) / 1000 >= _LIKELY_KIDNEY_ML
     good = _as_good_as_any(parts, kidney, right, solid)[parts]
     best = [np.bincount(parts[kidney & good & side], minlength=2).argmax() for side in (right, ~right)]
     near = _within(good & np.isin(parts, best), _PIECE_GAP_MM, grid)
@@ -145,8 +143,7 @@ def _appendages(organ: np.ndarray, core: np.ndarray, kidney: np.ndarray, right: 
     if others.any():
         reach = _BRIDGE_MM + _REGROWTH_MM
         window = grid.window(grid.box_of(others).grown((2 * reach,) * 3, (2 * reach,) * 3))
-        nearest = (_distance(np.ascontiguousarray(mask[window]), grid) for mask in (others, good[cores]))
-        to_other, to_good = nearest
+        to_other, to_good = (_distance(np.ascontiguousarray(mask[window]), grid) for mask in (others, good[cores]))
         cut[window] = (to_other <= reach) & (to_other < to_good)
     return cut
 

@@ -319,6 +319,18 @@ def test_a_kidney_where_none_was_located_is_large_and_bright_enough(
     assert np.array_equal(gone, expected)
 
 
+@pytest.mark.parametrize("thickness", [3, 10])
+def test_a_large_false_kidney_far_from_a_whole_one_goes(a_scene: tuple[np.ndarray, Grid], thickness: int) -> None:
+    """On the left, above the kidney of 58 ml: a sheet, or a slab, of 48 ml."""
+    labels, grid = a_scene
+    more = np.concatenate([labels, np.zeros((40, 60, 120), np.uint8)])
+    side = round((6000 / thickness) ** 0.5)
+    more[100 - thickness :, 2 : 2 + side, 66 : 66 + side] = LABEL["kidney"]
+    taller = Grid(grid.origin, grid.spacing, more.shape)
+    result = suppressed(more, taller)
+    assert not result[60:].any() and np.array_equal(result[:60], labels)
+
+
 def test_the_halves_of_a_kidney_that_is_in_two_pieces_stay(a_scene: tuple[np.ndarray, Grid]) -> None:
     labels, grid = a_scene
     parted = labels.copy()
