@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..allocator import give_back_memory
-from ..anatomy import LEFT, RIGHT
+from ..anatomy import LEFT, RIGHT, structure
 from ..errors import InputError
 from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
@@ -26,6 +26,7 @@ from .cleanup import (
     unlikely_kidney,
     without_unlikely_kidneys,
 )
+from .contrast import disfavour_lesions, is_plain
 from .devices import CPU, device_of
 from .grid import Box, bounds, on_grid, shifted_affine
 from .growing import finished
@@ -49,9 +50,11 @@ from .upsampling import labels_on_volume
 _ = texts_of(__name__)
 
 KIDNEY = "kidney"
+TUMOR = "tumor"
 NO_KIDNEY = _("No kidney was found in this volume.")
 _BEYOND = _("The whole scan was searched, as a kidney reached beyond where it was located.")
 _ONE_KIDNEY = {RIGHT: _("Only a right kidney was found."), LEFT: _("Only a left kidney was found.")}
+_PLAIN = _("No contrast medium was seen: only what is surely a tumor or cyst is shown as one.")
 _UNSEEN = 1e3
 # The fraction of a run's progress when the kidneys are located; what comes after the passes, as a share of them.
 _FOUND = 0.1
@@ -152,7 +155,9 @@ class KidneyParser:
         tick = steps.next()  # called between all that takes time, so that a run can be cancelled there
         scores = self._scores(parsed, regions)
         tick(0.1)
+        notes = regions.notes
         if self.options.cleanup:
+            notes += self._doubt_lesions(scores, parsed, volume)
             labels, mask = self._plausible(scores, parsed, location, volume)
             tick(0.3)
             if self._is_cut(labels, parsed, regions, volume):
@@ -169,7 +174,17 @@ class KidneyParser:
         if self.options.cleanup:
             fine = self._cleaned(fine, volume, window, regions.whole and not location.kidneys)
         tick(0.5)
-        return self._on_whole_grid(fine, window, volume, location.midline, regions.notes, review)
+        return self._on_whole_grid(fine, window, volume, location.midline, notes, review)
+
+    def _doubt_lesions(self, scores: np.ndarray, parsed: ParsedMaps, volume: Volume) -> tuple[str, ...]:
+        """Lets only sure lesions win in the scores of a CT without contrast medium; a note says so."""
+        of_class = label_of_class(self.config)
+        if not (of_class == structure(TUMOR).label).any():
+            return ()
+        if not is_plain(of_class[winners(scores)], parsed.grid, volume):
+            return ()
+        disfavour_lesions(scores, of_class)
+        return (_PLAIN,)
 
     def _plausible(
         self, scores: np.ndarray, parsed: ParsedMaps, location: Location, volume: Volume

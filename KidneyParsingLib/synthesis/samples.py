@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 # What the parsing network's patches are centred on, and how often: kidneys; lesions, which are learned last; vessels;
 # ureters; what looks like them; anything.
 _CENTERS = (
-    (KIDNEY_TISSUES, 0.22),
-    ((*TUMOR_TISSUES, Tissue.CYST), 0.34),
+    (KIDNEY_TISSUES, 0.28),
+    ((*TUMOR_TISSUES, Tissue.CYST), 0.24),
     ((Tissue.ARTERY, Tissue.VEIN, Tissue.THROMBUS), 0.10),
     ((Tissue.URINE, Tissue.STONE, Tissue.STENT), 0.12),
     ((Tissue.LIVER, Tissue.SPLEEN, Tissue.STOMACH, Tissue.FLUID, Tissue.PANCREAS), 0.08),
-    ((Tissue.BOWEL_WALL, Tissue.BOWEL_CONTRAST, Tissue.BOWEL_FLUID, Tissue.STOOL), 0.09),
+    ((Tissue.BOWEL_WALL, Tissue.BOWEL_CONTRAST, Tissue.BOWEL_FLUID, Tissue.STOOL), 0.13),
     ((Tissue.MUSCLE, Tissue.FAT), 0.05),
 )
 # The locator's patches are centred near kidneys, but for some that show none.
