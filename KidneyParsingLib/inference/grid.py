@@ -64,6 +64,11 @@ class Grid:
         low = corner + steps * np.floor((box.low - corner) / steps + 0.5 + _A_HAIR)
         return Box(low, low + steps * np.ceil((box.high - box.low) / steps - _A_HAIR))
 
+    def thinned(self, step: int) -> Grid:
+        """The grid of every `step`-th voxel along each axis, from the first on."""
+        spacing = tuple(mm * step for mm in self.spacing)
+        return Grid(self.origin, spacing, tuple(-(-n // step) for n in self.size))
+
     @property
     def affine(self) -> np.ndarray:
         """4x4 affine (see `volumes.geometry`)."""

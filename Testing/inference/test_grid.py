@@ -173,3 +173,15 @@ def test_argmax_is_that_of_torch_s_trilinear_interpolation() -> None:
     labels = whole(*labels_on_volume(logits, grid, volume), (16, 18, 20))
     inner = (slice(1, -1),) * 3
     assert (labels[inner] == expected[inner]).mean() > 0.9999
+
+
+def test_a_thinned_grid_has_the_places_of_every_third_voxel() -> None:
+    grid = Grid(np.array([5.0, -3.0, 2.0]), (3.0, 1.5, 0.7), (7, 6, 4))
+    thin = grid.thinned(3)
+    index = np.indices(grid.size)[:, ::3, ::3, ::3]
+    assert thin.size == index.shape[1:] == (3, 2, 2)
+    here, there = (
+        (g.affine @ np.stack([*i.reshape(3, -1)[::-1], np.ones(i[0].size)]))[:3]
+        for g, i in ((grid, index), (thin, np.indices(thin.size)))
+    )
+    np.testing.assert_allclose(here, there)
