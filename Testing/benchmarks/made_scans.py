@@ -1,4 +1,4 @@
-"""How well released models segment the synthetic test split: Markdown tables for each model.
+"""How well models segment the synthetic test split, or the split to choose by: Markdown tables for each model.
 
     python Testing/benchmarks/made_scans.py --spl SPL_FOLDER --kidneys KIDNEY_FOLDER --scans FOLDER --models ba_net
 
@@ -26,7 +26,7 @@ from KidneyParsingLib.inference.registry import find_model
 from KidneyParsingLib.synthesis.anatomy_builder import Atlases
 from KidneyParsingLib.synthesis.scans.scan import ScanPlan, make_scan
 from KidneyParsingLib.synthesis.scans.scan_geometry import slice_class
-from KidneyParsingLib.synthesis.scans.split import TEST_SPLIT
+from KidneyParsingLib.synthesis.scans.split import TEST_SPLIT, VALIDATION_SPLIT
 from KidneyParsingLib.volumes.reading import read_ct
 from KidneyParsingLib.volumes.volume import Volume
 from KidneyParsingLib.volumes.writing import read_structure_labels, write_label_map, write_volume
@@ -112,14 +112,15 @@ def main() -> None:
     arguments.add_argument("--spl", type=Path, required=True)
     arguments.add_argument("--kidneys", type=Path, required=True)
     arguments.add_argument("--scans", type=Path, required=True, help="folder that keeps the scans and the scores")
-    arguments.add_argument("--n", type=int, default=len(TEST_SPLIT), help="how many of the split (default all)")
+    arguments.add_argument("--n", type=int, help="how many of the split (default all)")
+    arguments.add_argument("--validation", action="store_true", help="the split to choose by, not the test split")
     arguments.add_argument("--models", nargs="+", default=[DEFAULT_MODEL])
     given = arguments.parse_args()
-    plans = TEST_SPLIT[: given.n]
+    plans = (VALIDATION_SPLIT if given.validation else TEST_SPLIT)[: given.n]
     given.scans.mkdir(parents=True, exist_ok=True)
     scores = ScoreFile(given.scans / "scores.jsonl")
     models = {model: weights_of(model) for model in given.models}
-    atlases = Atlases(given.spl, given.kidneys, held_out=True)
+    atlases = Atlases(given.spl, given.kidneys, held_out=not given.validation)
     score_all(plans, models, scores, lambda plan: kept_scan(given.scans, atlases, plan), scorer(models))
     for model, weights in models.items():
         records = [scores.find(model=model, weights=weights, seed=plan.seed) for plan in plans]

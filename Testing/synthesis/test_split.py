@@ -27,7 +27,7 @@ from KidneyParsingLib.synthesis.scans.contact_sheet import (
 )
 from KidneyParsingLib.synthesis.scans.scan import ScanPlan, scan_of
 from KidneyParsingLib.synthesis.scans.scan_geometry import AXES, SLICE_MM, ScanGeometry, slice_class, stack_over
-from KidneyParsingLib.synthesis.scans.split import TEST_SPLIT, check_training_seeds
+from KidneyParsingLib.synthesis.scans.split import TEST_SPLIT, VALIDATION_SPLIT, check_training_seeds
 from KidneyParsingLib.synthesis.tissues import Tissue, structure_lookup
 from KidneyParsingLib.volumes.volume import LabelMap, Volume
 
@@ -96,6 +96,12 @@ def test_the_split_holds_every_phase_in_every_slice_class_alike() -> None:
     assert [plan.seed for plan in TEST_SPLIT] == list(range(900_001, 900_061))
 
 
+def test_the_split_to_choose_by_is_as_balanced_and_shares_no_seed() -> None:
+    cells = [(plan.phase, slice_class(plan.voxel_mm[0])) for plan in VALIDATION_SPLIT]
+    assert len(cells) == 30 and set(Counter(cells).values()) == {2}
+    assert {plan.seed for plan in VALIDATION_SPLIT}.isdisjoint(plan.seed for plan in TEST_SPLIT)
+
+
 def test_plans_are_those_of_scanners() -> None:
     assert {plan.geometry.axes for plan in TEST_SPLIT} == set(AXES)
     assert {plan.geometry.padding_hu for plan in TEST_SPLIT} == {None, -1024, -2048, -3024}
@@ -118,9 +124,10 @@ def test_every_tenth_kidney_is_held_out(tmp_path: Path) -> None:
 
 
 def test_seeds_of_the_split_are_not_for_training() -> None:
-    check_training_seeds(range(1, 900_000))
-    with pytest.raises(InputError, match="900000"):
-        check_training_seeds(range(899_999, 900_001))
+    check_training_seeds(range(1, 800_000))
+    with pytest.raises(InputError, match="800000"):
+        check_training_seeds(range(799_999, 800_001))
+    assert min(plan.seed for plan in (*TEST_SPLIT, *VALIDATION_SPLIT)) > 800_000
 
 
 @pytest.mark.parametrize(("axes", "tilt"), [*((axes, 0.0) for axes in AXES), ("LAS", 5.0), ("PSR", -3.0)])
