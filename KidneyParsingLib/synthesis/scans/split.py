@@ -32,4 +32,6 @@ VALIDATION_SPLIT: tuple[ScanPlan, ...] = tuple(
 def check_training_seeds(seeds: range) -> None:
     """Raises InputError if a seed is reserved for the splits."""
     if len(seeds) and max(seeds) >= FIRST_RESERVED_SEED:
-        raise InputError(f"Seeds from {FIRST_RESERVED_SEED} on are kept for validation and test scans; give a lower --seed.")
+        raise InputError(
+            f"Seeds from {FIRST_RESERVED_SEED} on are kept for validation and test scans; give a lower --seed."
+        )
