@@ -4,7 +4,8 @@
 
 A CT NAME.nii.gz takes part if NAME_ref.nii.gz lies beside it or in Testing/references (1 kidney, 3 artery, 4 vein, 6
 cyst, 255 unknown). References show neither ureters nor the vessels beyond some slices; there the voxels around what the
-released model finds, and the great vessels' course, become 255, at which no loss looks.
+released model finds, and the great vessels' course, become 255, at which no loss looks. Spine, liver and spleen, for the
+locator's training, are what the released locator takes for them; where it sees a kidney that is none, what it sees else.
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ from scipy import ndimage
 
 from KidneyParsingLib.anatomy import structure
 from KidneyParsingLib.inference.api import segment
+from KidneyParsingLib.inference.devices import CPU
+from KidneyParsingLib.inference.grid import interpolated, reference_image
+from KidneyParsingLib.inference.locate import probabilities
+from KidneyParsingLib.inference.maps import scores_of
+from KidneyParsingLib.inference.models import load
+from KidneyParsingLib.inference.network_input import network_grid, network_input
+from KidneyParsingLib.inference.systems import LOCATOR
+from KidneyParsingLib.networks.configs import LOCATOR_CLASSES, NEIGHBOUR_LABELS
+from KidneyParsingLib.volumes.reading import read_ct
+from KidneyParsingLib.volumes.volume import Volume
 
 UNKNOWN = 255
 URETER = structure("ureter").label
@@ -59,6 +70,21 @@ def _between_first_and_last(mask: np.ndarray) -> np.ndarray:
     return between
 
 
+def neighbours(volume: Volume) -> np.ndarray:
+    """`NEIGHBOUR_LABELS` (z, y, x) of what the released locator sees in a CT if nothing is kidney; 0 elsewhere."""
+    locator = load(LOCATOR, CPU, "torch")
+    grid = network_grid(volume, locator.config)
+    maps = probabilities(scores_of(locator.maps(network_input(volume, grid, locator.config)), locator.config))
+    names = ("background", *NEIGHBOUR_LABELS)
+    reference = reference_image(volume.affine, volume.array.shape)
+    best, labels = np.zeros(volume.array.shape, np.float32), np.zeros(volume.array.shape, np.uint8)
+    for label, name in zip((0, *NEIGHBOUR_LABELS.values()), names, strict=True):
+        share = interpolated(maps[LOCATOR_CLASSES.index(name)], grid, reference, 0.0)
+        labels[share > best] = label
+        np.maximum(best, share, out=best)
+    return labels
+
+
 def write_case(image: Path, reference: Path, out: Path) -> None:
     """One CT and its completed labels, laid out as `kidneyparsing synthesize` does.
 
@@ -69,6 +95,7 @@ def write_case(image: Path, reference: Path, out: Path) -> None:
         return
     mask = sitk.ReadImage(str(reference))
     labels = completed(sitk.GetArrayFromImage(mask), segment(image).structure_labels())
+    labels = np.where(labels == 0, neighbours(read_ct(image)), labels)
     result = sitk.GetImageFromArray(labels)
     result.CopyInformation(mask)
     shutil.copyfile(image, out / "imagesTr" / f"{name}_0000.nii.gz")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 STRUCTURE_CLASSES = ("background", *(s.name for s in STRUCTURES))
 # Liver and spleen are what a kidney is mistaken for; the spine tells right from left.
 LOCATOR_CLASSES = ("background", "kidney", "spine", "liver", "spleen")
+# In masks of real scans, beside the structures' labels.
+NEIGHBOUR_LABELS = {"spine": 101, "liver": 102, "spleen": 103}
 KITS_CLASSES = ("background", "kidney", "tumor")
 VESSEL_CLASSES = ("background", "artery", "vein", "ureter")
 # KiTS: lesions are part of the kidney.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from ..networks.configs import NetworkConfig, class_of_label
+from ..networks.configs import NEIGHBOUR_LABELS, NetworkConfig, class_of_label
 from .augmentation import Augmentation, augmented_crop
 from .cases import StoredCase
 from .data.case import IGNORED
@@ -70,10 +70,14 @@ def _is_all_known(case: StoredCase) -> bool:
 
 
 def class_lookup(classes: tuple[str, ...]) -> torch.Tensor:
-    """int64 table (256,) from structure label to class index; what is `IGNORED` becomes background."""
+    """int64 table (256,) from structure label, or a neighbour's, to class index; what is `IGNORED` becomes
+    background."""
     table = torch.zeros(256, dtype=torch.int64)
     known = torch.tensor(class_of_label(classes))
     table[: len(known)] = known
+    for name, label in NEIGHBOUR_LABELS.items():
+        if name in classes:
+            table[label] = classes.index(name)
     return table
 
 

@@ -1,7 +1,7 @@
 """Real scans seen otherwise: structures in another contrast phase, and lesions where the patient has none.
 
-Both keep the scan's own noise and surroundings, which made CT only imitates. Labels are structure labels 0..6 or
-`IGNORED`, HU and labels (D, H, W) tensors.
+Both keep the scan's own noise and surroundings, which made CT only imitates. Labels are structure labels 0..6,
+neighbours' labels or `IGNORED`, HU and labels (D, H, W) tensors.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ import torch
 import torch.nn.functional as F
 
 from ..anatomy import structure
+from ..networks.configs import NEIGHBOUR_LABELS
 from ..synthesis.fields import smooth_noise
 
 _KIDNEY, _TUMOR, _CYST, _ARTERY, _VEIN = (
     structure(name).label for name in ("kidney", "tumor", "cyst", "artery", "vein")
 )
 # Mean HU that a structure may have in any phase, none to arterial; our choice, wide.
-_ANY_PHASE_HU = {_KIDNEY: (25.0, 220.0), _ARTERY: (30.0, 380.0), _VEIN: (30.0, 200.0)}
-_PLAIN_HU = {_KIDNEY: (24.0, 40.0), _ARTERY: (32.0, 48.0), _VEIN: (32.0, 48.0)}
+_LIVER, _SPLEEN = NEIGHBOUR_LABELS["liver"], NEIGHBOUR_LABELS["spleen"]
+_ANY_PHASE_HU = {_KIDNEY: (25.0, 220.0), _ARTERY: (30.0, 380.0), _VEIN: (30.0, 200.0),
+                 _LIVER: (35.0, 135.0), _SPLEEN: (38.0, 160.0)}  # fmt: skip
+_PLAIN_HU = {_KIDNEY: (24.0, 40.0), _ARTERY: (32.0, 48.0), _VEIN: (32.0, 48.0),
+             _LIVER: (35.0, 68.0), _SPLEEN: (38.0, 56.0)}  # fmt: skip
 _PLAIN_SHARE = 0.4
 _RADIUS_MM = (5.0, 30.0)
 _CYST_SHARE = 0.35
@@ -30,7 +34,7 @@ _FAT_HU = (-150.0, 10.0)
 
 
 def rephased(hu: torch.Tensor, labels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """HU with kidney, artery and vein moved to the mean that they might have in another phase, their texture kept."""
+    """HU with kidney, vessels, liver and spleen moved to means that they might have in another phase; texture stays."""
     ranges = _PLAIN_HU if rng.random() < _PLAIN_SHARE else _ANY_PHASE_HU
     for label, (low, high) in ranges.items():
         mask = labels == label

@@ -13,7 +13,13 @@ import torch
 from KidneyParsingLib.errors import InputError
 from KidneyParsingLib.networks.ba_net import BANetOutput
 from KidneyParsingLib.networks.checkpoint import save_network
-from KidneyParsingLib.networks.configs import NetworkConfig, config
+from KidneyParsingLib.networks.configs import (
+    LOCATOR_CLASSES,
+    NEIGHBOUR_LABELS,
+    STRUCTURE_CLASSES,
+    NetworkConfig,
+    config,
+)
 from KidneyParsingLib.networks.registry import build
 from KidneyParsingLib.synthesis.samples import MadeSamples
 from KidneyParsingLib.synthesis.tissues import Tissue
@@ -24,7 +30,7 @@ from KidneyParsingLib.training.data.layouts import find_cases
 from KidneyParsingLib.training.losses.ba_net import ba_net_loss
 from KidneyParsingLib.training.losses.plain import plain_loss
 from KidneyParsingLib.training.mixture import Mixture
-from KidneyParsingLib.training.patches import PatchSamples
+from KidneyParsingLib.training.patches import PatchSamples, class_lookup
 from KidneyParsingLib.training.restyle import rephased, with_pasted_lesion
 from KidneyParsingLib.training.schemas import SCHEMAS
 from KidneyParsingLib.training.session import Session, load_initial, make_trainer, require_unknown_allowed
@@ -147,6 +153,20 @@ def test_another_phase_moves_the_structure_s_mean_and_nothing_far_from_it() -> N
         means.append(float(moved[12:20, 12:20, 12:20].mean()))
     assert min(means) < 41 and max(means) > 130
     assert all(24 <= mean <= 221 for mean in means)
+
+
+def test_neighbours_change_phase_too() -> None:
+    """A liver of 110 HU, as in the portal phase, is plain or arterial in other samples."""
+    hu, labels = kidney_in_fat()
+    liver = torch.where(labels == 1, NEIGHBOUR_LABELS["liver"], 0)
+    means = [float(rephased(hu, liver, np.random.default_rng(seed))[12:20, 12:20, 12:20].mean()) for seed in range(20)]
+    assert all(34 <= mean <= 136 for mean in means) and min(means) < 68 and max(means) > 100
+
+
+def test_neighbours_are_classes_of_the_locator_alone() -> None:
+    labels = torch.tensor([0, 1, 2, NEIGHBOUR_LABELS["liver"], NEIGHBOUR_LABELS["spine"], IGNORED])
+    assert class_lookup(LOCATOR_CLASSES)[labels].tolist() == [0, 1, 1, 3, 2, 0]
+    assert class_lookup(STRUCTURE_CLASSES)[labels].tolist() == [0, 1, 2, 0, 0, 0]
 
 
 def test_a_pasted_lesion_lies_in_the_kidney_or_its_fat_and_looks_other_than_it() -> None:

@@ -1,5 +1,5 @@
 """Our own layout: made scans as `kidneyparsing synthesize` writes them, with labels 1..6 of `anatomy.STRUCTURES`; real
-ones may have 255 where their labels are not to be trusted."""
+ones may have the neighbours' labels too (`configs.NEIGHBOUR_LABELS`), and 255 where labels are not to be trusted."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 
 from ...anatomy import STRUCTURES
+from ...networks.configs import NEIGHBOUR_LABELS
 from ...volumes.writing import check_writable, replacing
 from .case import IGNORED, Case, Layout, labels_of, paired
 
 OURS = Layout("ours", "imagesTr/*_0000.nii.gz and labelsTr/*.nii.gz")
 _STRUCTURE_OF = labels_of(*(s.name for s in STRUCTURES)) | {IGNORED: IGNORED}
+_STRUCTURE_OF |= {label: label for label in NEIGHBOUR_LABELS.values()}
 _IMAGE_END = "_0000.nii.gz"
 
 
