@@ -11,7 +11,7 @@ CONSTANT = "constant"
 POLY = "poly"
 PLATEAU = "plateau"
 SCHEDULES = (POLY, PLATEAU, CONSTANT)
-_DECISIVE = ("steps", "batch", "rate", "optimizer", "schedule", "weight_decay")
+_DECISIVE = ("steps", "batch", "rate", "optimizer", "schedule", "weight_decay", "real_share")
 _DECISIVE_FOR_PLATEAU = ("patience", "stop_after", "validate_every")
 
 
@@ -19,7 +19,8 @@ _DECISIVE_FOR_PLATEAU = ("patience", "stop_after", "validate_every")
 class TrainingPlan:
     """`steps` of `batch` samples, shared by all processes. A plan that cannot work raises InputError.
 
-    `optimizer`: adamw, adam, or sgd (Nesterov momentum 0.99); `weight_decay` None is the optimizer's usual one.
+    `optimizer`: adamw, adam, or sgd (Nesterov momentum 0.99); `weight_decay` None is the optimizer's usual one. Of
+    samples made from anatomies `real_share` are replaced by real ones (None: no real scans are mixed in).
     `schedule`: constant; poly, `rate * (1 - t/T)^0.9`; or plateau, TuNet's: times 0.2 after `patience` validations
     without a better score, the end after `stop_after`. Every `validate_every` steps (0: never) and after the last one
     the network is validated. `mixed` trains in half precision where the processor has it. A checkpoint is written every
@@ -32,6 +33,7 @@ class TrainingPlan:
     optimizer: str = "adamw"
     schedule: str = POLY
     weight_decay: float | None = None
+    real_share: float | None = None
     patience: int = 6
     stop_after: int = 15
     validate_every: int = 0

@@ -123,6 +123,7 @@ def _on_anatomies(session: Session, show: Progress) -> Trainer:
     soft = RECIPES[session.model].loss_of(session.size) in LOSSES_WITH_SHARES
     samples: Dataset = MadeSamples(session.folder, network_config, length, session.sample_seed, schema, on_gpu, soft)
     if session.mixed:
+        plan = replace(plan, real_share=session.mixed_share)
         real = _real_samples(session, network_config, length, show)
         samples = Mixture(samples, real, session.mixed_share, session.sample_seed)
     return _trainer(session, network_config, plan, samples, None, show)

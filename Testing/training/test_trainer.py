@@ -212,6 +212,8 @@ def test_the_run_of_another_model_or_plan_is_not_gone_on_with(tmp_path: Path) ->
         Trainer(torch.nn.Conv3d(1, 2, 1), loss, Cubes(1), plan, tmp_path, "one")
     with pytest.raises(InputError, match=r"rate 0\.001, not 0\.5"):
         Trainer(toy_network(), loss, Cubes(1), replace(plan, rate=0.5), tmp_path, "one")
+    with pytest.raises(InputError, match=r"real_share None, not 0\.3"):
+        Trainer(toy_network(), loss, Cubes(1), replace(plan, real_share=0.3), tmp_path, "one")
     Trainer(toy_network(), loss, Cubes(1), replace(plan, workers=1, checkpoint_seconds=1), tmp_path, "one")
 
 
