@@ -4,8 +4,9 @@
 
 A CT NAME.nii.gz takes part if NAME_ref.nii.gz lies beside it or in Testing/references (1 kidney, 3 artery, 4 vein, 6
 cyst, 255 unknown). References show neither ureters nor the vessels beyond some slices; there the voxels around what the
-released model finds, and the great vessels' course, become 255, at which no loss looks. Spine, liver and spleen, for the
-locator's training, are what the released locator takes for them; where it sees a kidney that is none, what it sees else.
+released model finds, and the great vessels' course, become 255, at which no loss looks. Spine, liver and spleen, for
+the locator's training, are what the released locator is sure of; where it is not, it will learn nothing
+(`configs.NEIGHBOUR_LABELS`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import shutil
 from pathlib import Path
 
+import cc3d
 import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
@@ -27,7 +29,7 @@ from KidneyParsingLib.inference.maps import scores_of
 from KidneyParsingLib.inference.models import load
 from KidneyParsingLib.inference.network_input import network_grid, network_input
 from KidneyParsingLib.inference.systems import LOCATOR
-from KidneyParsingLib.networks.configs import LOCATOR_CLASSES, NEIGHBOUR_LABELS
+from KidneyParsingLib.networks.configs import LOCATOR_CLASSES, MAYBE_NEIGHBOUR, NEIGHBOUR_LABELS
 from KidneyParsingLib.volumes.reading import read_ct
 from KidneyParsingLib.volumes.volume import Volume
 
@@ -37,6 +39,8 @@ VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 REFERENCES = Path(__file__).parents[1] / "Testing" / "references"
 # Around what the model finds, and around the projected great vessels, voxels.
 NEAR, COURSE = 2, 12
+# How sure the locator must be of a neighbour; liver, even a fatty one, and spleen are no darker than the second number.
+SURE, LEAST_ORGAN_HU = 0.9, 25
 
 
 def reference_of(image: Path) -> Path | None:
@@ -71,18 +75,28 @@ def _between_first_and_last(mask: np.ndarray) -> np.ndarray:
 
 
 def neighbours(volume: Volume) -> np.ndarray:
-    """`NEIGHBOUR_LABELS` (z, y, x) of what the released locator sees in a CT if nothing is kidney; 0 elsewhere."""
+    """`NEIGHBOUR_LABELS` (z, y, x) of what the released locator sees in a CT if nothing is kidney, `MAYBE_NEIGHBOUR`
+    where that is not credible, 0 elsewhere."""
     locator = load(LOCATOR, CPU, "torch")
     grid = network_grid(volume, locator.config)
     maps = probabilities(scores_of(locator.maps(network_input(volume, grid, locator.config)), locator.config))
     names = ("background", *NEIGHBOUR_LABELS)
     reference = reference_image(volume.affine, volume.array.shape)
-    best, labels = np.zeros(volume.array.shape, np.float32), np.zeros(volume.array.shape, np.uint8)
-    for label, name in zip((0, *NEIGHBOUR_LABELS.values()), names, strict=True):
-        share = interpolated(maps[LOCATOR_CLASSES.index(name)], grid, reference, 0.0)
-        labels[share > best] = label
-        np.maximum(best, share, out=best)
-    return labels
+    shares = np.stack([interpolated(maps[LOCATOR_CLASSES.index(name)], grid, reference, 0.0) for name in names])
+    labels = np.array((0, *NEIGHBOUR_LABELS.values()), np.uint8)[shares.argmax(0)]
+    sure = shares.max(0) > SURE * shares.sum(0)
+    return credible(labels, sure, volume.array)
+
+
+def credible(labels: np.ndarray, sure: np.ndarray, hu: np.ndarray) -> np.ndarray:
+    """Neighbours' labels (z, y, x), `MAYBE_NEIGHBOUR` where they are not `sure`, not part of the largest sure piece of
+    their kind, or of a piece of liver or spleen that is too dark for one (`hu`)."""
+    result = np.where(labels > 0, MAYBE_NEIGHBOUR, 0).astype(np.uint8)
+    for name, label in NEIGHBOUR_LABELS.items():
+        piece = cc3d.largest_k((labels == label) & sure, k=1) > 0
+        if piece.any() and (name == "spine" or np.median(hu[piece]) >= LEAST_ORGAN_HU):
+            result[piece] = label
+    return result
 
 
 def write_case(image: Path, reference: Path, out: Path) -> None:

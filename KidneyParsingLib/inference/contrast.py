@@ -8,28 +8,37 @@ from __future__ import annotations
 import numpy as np
 
 from ..anatomy import structure
+from ..volumes.overview import MOST_PLAIN_HU
 from ..volumes.volume import Volume
+from .cleanup import MIN_KIDNEY_ML, ORGAN
 from .grid import Grid
 
-_KIDNEY, _ARTERY = structure("kidney").label, structure("artery").label
-_LESIONS = tuple(structure(name).label for name in ("tumor", "cyst"))
-# Plain parenchyma has 26-42 HU and blood 35-50; with contrast one of them has more in every phase (docs/appearance.md).
-_MOST_PLAIN_HU = {_KIDNEY: 60.0, _ARTERY: 80.0}
+LESIONS = ("tumor", "cyst")
+_KIDNEY = structure("kidney").label
+_VESSELS, _LESIONS = (tuple(structure(name).label for name in names) for names in (("artery", "vein"), LESIONS))
+# Cortex, which in early phases alone is bright; as `volumes.overview` takes it.
+_CORTEX_PERCENTILE = 85
 # What lesions lose in score, a logarithm of probability: chosen on made and real CT (docs/experiments.md, 20).
 _PRICE_OF_LESIONS = 3.0
-# A median of so many voxels is exact enough.
+# A percentile of so many voxels is exact enough.
 _SAMPLES = 5000
 
 
 def is_plain(labels: np.ndarray, grid: Grid, volume: Volume) -> bool:
-    """Whether a CT shows no contrast medium: kidney and, where they were found, arteries are both as bright as without.
+    """Whether a CT shows no contrast medium: kidneys and vessels are all as dark as without.
 
-    `labels` (z, y, x) are structures on a grid. Where no kidney was found nobody knows: False.
+    `labels` (z, y, x) are structures on a grid; what has less than 5 ml does not count. Where hardly any kidney was
+    found its lesions stand for it: a network may take all of it for tumor. Without vessels the kidney's cortex decides;
+    without anything nobody knows: False.
     """
-    if not (labels == _KIDNEY).any():
+    least = MIN_KIDNEY_ML * 1000 / float(np.prod(grid.spacing))
+    kidneys = [mask for mask in (labels == _KIDNEY, np.isin(labels, ORGAN)) if mask.sum() >= least][:1]
+    vessels = [mask for mask in (labels == label for label in _VESSELS) if mask.sum() >= least]
+    if not kidneys:
         return False
-    found = [(labels == label, most) for label, most in _MOST_PLAIN_HU.items()]
-    return all(np.median(hu_under(mask, grid, volume)) <= most for mask, most in found if mask.any())
+    share = 50 if vessels else _CORTEX_PERCENTILE
+    brightness = [np.percentile(hu_under(mask, grid, volume), share) for mask in (*kidneys, *vessels)]
+    return bool(max(brightness) < MOST_PLAIN_HU)
 
 
 def disfavour_lesions(scores: np.ndarray, label_of_class: np.ndarray) -> None:
@@ -41,7 +50,7 @@ def hu_under(mask: np.ndarray, grid: Grid, volume: Volume) -> np.ndarray:
     """HU of the CT's voxels nearest to evenly chosen voxels of a mask (z, y, x) on a grid."""
     chosen = np.flatnonzero(mask)
     chosen = chosen[:: max(1, len(chosen) // _SAMPLES)]
-    index = np.stack(np.unravel_index(chosen, mask.shape)[::-1] + (np.ones(len(chosen)),))
+    index = np.stack((*np.unravel_index(chosen, mask.shape)[::-1], np.ones(len(chosen))))
     places = (np.linalg.inv(volume.affine) @ grid.affine @ index)[:3][::-1]
     limits = np.array(volume.array.shape)[:, None] - 1
     z, y, x = np.clip(np.rint(places).astype(int), 0, limits)

@@ -21,8 +21,8 @@ def scores_of(maps: np.ndarray, config: NetworkConfig) -> np.ndarray:
     """
     if config.activation != NESTED:
         return _logarithms(maps)
-    whole, tumor = _logit(maps)
-    return np.stack([np.zeros_like(whole), whole, whole + tumor])
+    whole, tumor = map(_logit, maps)
+    return np.stack([np.zeros_like(whole), whole, whole + tumor]).astype(maps.dtype, copy=False)
 
 
 class MapSum:
@@ -90,5 +90,5 @@ def _take_logarithm(of_class: np.ndarray) -> None:
 
 
 def _logit(p: np.ndarray) -> np.ndarray:
-    p = np.clip(p, _SMALLEST, 1 - _SMALLEST)
+    p = np.clip(p.astype(np.float32), _SMALLEST, 1 - _SMALLEST)  # float16 has nothing between that and 1
     return np.log(p) - np.log1p(-p)

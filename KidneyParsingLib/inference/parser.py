@@ -26,7 +26,7 @@ from .cleanup import (
     unlikely_kidney,
     without_unlikely_kidneys,
 )
-from .contrast import disfavour_lesions, is_plain
+from .contrast import LESIONS, disfavour_lesions, is_plain
 from .devices import CPU, device_of
 from .grid import Box, bounds, on_grid, shifted_affine
 from .growing import finished
@@ -54,7 +54,7 @@ TUMOR = "tumor"
 NO_KIDNEY = _("No kidney was found in this volume.")
 _BEYOND = _("The whole scan was searched, as a kidney reached beyond where it was located.")
 _ONE_KIDNEY = {RIGHT: _("Only a right kidney was found."), LEFT: _("Only a left kidney was found.")}
-_PLAIN = _("No contrast medium was seen: only what is surely a tumor or cyst is shown as one.")
+_PLAIN = _("No contrast medium was seen: only sure lesions are shown.")
 # Of so many voxels an axis one is looked at for contrast medium.
 _EVERY = 2
 _UNSEEN = 1e3
@@ -187,7 +187,8 @@ class KidneyParser:
         if not is_plain(some, parsed.grid.thinned(_EVERY), volume):
             return ()
         disfavour_lesions(scores, of_class)
-        return (_PLAIN,)
+        wanted = self.options.structures
+        return (_PLAIN,) if wanted is None or not set(LESIONS).isdisjoint(wanted) else ()
 
     def _plausible(
         self, scores: np.ndarray, parsed: ParsedMaps, location: Location, volume: Volume

@@ -17,6 +17,8 @@ STRUCTURE_CLASSES = ("background", *(s.name for s in STRUCTURES))
 LOCATOR_CLASSES = ("background", "kidney", "spine", "liver", "spleen")
 # In masks of real scans, beside the structures' labels.
 NEIGHBOUR_LABELS = {"spine": 101, "liver": 102, "spleen": 103}
+# None of our structures, but maybe one of these neighbours: unknown to networks that find neighbours.
+MAYBE_NEIGHBOUR = 104
 KITS_CLASSES = ("background", "kidney", "tumor")
 VESSEL_CLASSES = ("background", "artery", "vein", "ureter")
 # KiTS: lesions are part of the kidney.

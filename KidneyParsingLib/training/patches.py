@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from ..networks.configs import NEIGHBOUR_LABELS, NetworkConfig, class_of_label
+from ..networks.configs import MAYBE_NEIGHBOUR, NEIGHBOUR_LABELS, NetworkConfig, class_of_label
 from .augmentation import Augmentation, augmented_crop
 from .cases import StoredCase
 from .data.case import IGNORED
@@ -26,9 +26,9 @@ class PatchSamples(Dataset):
     """`length` samples of a network's patch size from scans that are stored on its grid.
 
     A sample is "image" (1, D, H, W) float32 as the network gets it, "labels" (D, H, W) int64 class indices, and the
-    schema's extra maps; if any scan has `IGNORED` voxels also "keep" (D, H, W) float32, 0 there and else 1. It depends
-    on `seed` and its index alone. Each scan is as likely as another; the patch's middle is drawn by the schema, but
-    patches do not leave the scan where it is large enough.
+    schema's extra maps; if any scan has voxels of unknown class also "keep" (D, H, W) float32, 0 there and else 1. It
+    depends on `seed` and its index alone. Each scan is as likely as another; the patch's middle is drawn by the schema,
+    but patches do not leave the scan where it is large enough.
     """
 
     def __init__(
@@ -47,7 +47,8 @@ class PatchSamples(Dataset):
         self.length = length
         self.seed = seed
         self.lookup = class_lookup(config.classes)
-        self.has_unknown = any(not _is_all_known(case) for case in self.cases)
+        self.unknown = unknown_labels(config.classes)
+        self.has_unknown = any(self.unknown.numpy()[case.labels].any() for case in self.cases)
 
     def __len__(self) -> int:
         return self.length
@@ -61,12 +62,8 @@ class PatchSamples(Dataset):
         center = moved_inside(center, hu.shape, self.config.patch)
         image, target = augmented_crop(hu, labels, center, self.config.patch, self.augmentation, rng, case.spacing)
         sample = as_sample(image, self.lookup[target], self.config, self.schema, rng)
-        keep = (target != IGNORED).float()
+        keep = (~self.unknown[target]).float()
         return sample | {"keep": keep * sample.get("keep", 1.0)} if self.has_unknown else sample
-
-
-def _is_all_known(case: StoredCase) -> bool:
-    return sum(case.voxels) == int(np.prod(case.labels.shape))
 
 
 def class_lookup(classes: tuple[str, ...]) -> torch.Tensor:
@@ -79,6 +76,14 @@ def class_lookup(classes: tuple[str, ...]) -> torch.Tensor:
         if name in classes:
             table[label] = classes.index(name)
     return table
+
+
+def unknown_labels(classes: tuple[str, ...]) -> torch.Tensor:
+    """Which (256,) labels leave open what class a voxel has."""
+    unknown = torch.zeros(256, dtype=torch.bool)
+    unknown[IGNORED] = True
+    unknown[MAYBE_NEIGHBOUR] = not NEIGHBOUR_LABELS.keys().isdisjoint(classes)
+    return unknown
 
 
 @dataclass(frozen=True)

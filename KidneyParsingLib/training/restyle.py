@@ -17,8 +17,8 @@ from ..synthesis.fields import smooth_noise
 _KIDNEY, _TUMOR, _CYST, _ARTERY, _VEIN = (
     structure(name).label for name in ("kidney", "tumor", "cyst", "artery", "vein")
 )
-# Mean HU that a structure may have in any phase, none to arterial; our choice, wide.
 _LIVER, _SPLEEN = NEIGHBOUR_LABELS["liver"], NEIGHBOUR_LABELS["spleen"]
+# Mean HU that a structure may have in any phase, none to arterial; our choice, wide.
 _ANY_PHASE_HU = {_KIDNEY: (25.0, 220.0), _ARTERY: (30.0, 380.0), _VEIN: (30.0, 200.0),
                  _LIVER: (35.0, 135.0), _SPLEEN: (38.0, 160.0)}  # fmt: skip
 _PLAIN_HU = {_KIDNEY: (24.0, 40.0), _ARTERY: (32.0, 48.0), _VEIN: (32.0, 48.0),

@@ -92,7 +92,9 @@ class RunState:
             raise _other_model(path)
         stored, own = json.loads(notes.get("plan", "{}")), self.schedule.plan.decisive()
         changes = [
-            f"{name} {stored.get(name)}, not {value}" for name, value in own.items() if stored.get(name) != value
+            f"{name} {stored[name]}, not {value}"
+            for name, value in own.items()
+            if name in stored and stored[name] != value
         ]
         if changes:
             raise InputError(

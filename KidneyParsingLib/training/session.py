@@ -14,16 +14,17 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from ..anatomy import NUM_CLASSES
 from ..errors import InputError
 from ..inference.systems import model_of
 from ..networks.checkpoint import load_tensors
-from ..networks.configs import NESTED, NetworkConfig, config
+from ..networks.configs import NEIGHBOUR_LABELS, NESTED, NetworkConfig, config
 from ..networks.devices import choose_device
 from ..networks.registry import build
 from ..progress import Progress, silent
 from ..synthesis.samples import MadeSamples
 from .cases import StoredCase, stored_cases
-from .data.case import IGNORED, Case
+from .data.case import Case
 from .data.layouts import find_cases, labelled_structures
 from .distributed import gathered, local_device, rank
 from .mixture import Mixture
@@ -134,6 +135,7 @@ def _real_samples(session: Session, network_config: NetworkConfig, length: int, 
     require_unknown_allowed(session.model)
     cases = find_cases("ours", session.mixed)
     stored = _stored(cases, network_config, session.scans or session.output / "scans", show)
+    require_neighbours(stored, network_config)
     return PatchSamples(stored, network_config, SCHEMAS["kidneys"], REAL_SCANS, length, session.sample_seed + 1)
 
 
@@ -196,6 +198,19 @@ def require_unknown_allowed(model: str) -> None:
         )
 
 
+def require_neighbours(stored: list[StoredCase], network_config: NetworkConfig) -> None:
+    """Raises InputError if the network finds kidneys' neighbours and a scan has no label of any: to learn from it would
+    be to learn that they are background."""
+    if NEIGHBOUR_LABELS.keys().isdisjoint(network_config.classes):
+        return
+    for case in stored:
+        if not np.isin(case.labels, list(NEIGHBOUR_LABELS.values())).any():
+            raise InputError(
+                f"The labels of {case.name} have no spine, liver or spleen, which this network finds; label the scans "
+                "anew with Utilities/label_real_scans.py, in another folder."
+            )
+
+
 def load_initial(network: nn.Module, path: Path) -> None:
     """Starts a network from released weights. Raises InputError if the file is damaged or another network's."""
     tensors, _ = load_tensors(path)
@@ -244,5 +259,5 @@ def with_statistics(network_config: NetworkConfig, stored: Sequence[StoredCase])
 
 
 def _some_foreground(case: StoredCase, rng: np.random.Generator) -> np.ndarray:
-    values = case.hu[(case.labels > 0) & (case.labels != IGNORED)].astype(np.float32)
+    values = case.hu[(case.labels > 0) & (case.labels < NUM_CLASSES)].astype(np.float32)
     return values if len(values) <= _STATISTICS_VOXELS else rng.choice(values, _STATISTICS_VOXELS, replace=False)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from ..anatomy import SEGMENTS
 from ..sentences import texts_of
@@ -36,6 +35,8 @@ CORTICOMEDULLARY = "corticomedullary"
 PORTAL = "portal / nephrographic"
 EXCRETORY = "excretory"
 UNKNOWN = "unknown"
+# Without contrast kidney has 26-42 HU and blood 35-50; with it one of them has more, always (docs/appearance.md).
+MOST_PLAIN_HU = 65.0
 TISSUES = ("artery", "vein", "cortex", "medulla", "ureter")
 
 
@@ -104,7 +105,7 @@ def _phase(hu: dict[str, float]) -> str:
     # Urine of 120 HU and more is brighter than blood in the excretory phase only.
     if hu.get("ureter", 0.0) > max(120.0, blood + 40):
         return EXCRETORY
-    if max(blood, hu["kidney"]) < 65:
+    if max(blood, hu["kidney"]) < MOST_PLAIN_HU:
         return NO_CONTRAST
     return _phase_of_vessels(hu["artery"], hu["cortex"], hu["medulla"]) if "artery" in hu else UNKNOWN
 
@@ -255,6 +256,8 @@ def _lung_shares(planes: np.ndarray) -> np.ndarray:
 
 def _within_body(planes: np.ndarray) -> np.ndarray:
     """What has tissue on all four sides of it in its plane; the thin shells of a table, and its foam, do not count."""
+    from scipy import ndimage  # takes long to import, and the engine needs no more than a number from here
+
     tissue = ndimage.binary_opening(planes > TISSUE_HU, np.ones((1, 4, 4), bool))
     enclosed = np.ones_like(tissue)
     for axis in (1, 2):

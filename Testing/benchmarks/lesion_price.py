@@ -53,7 +53,7 @@ def main() -> None:
     arguments.add_argument("--kidneys", type=Path, required=True)
     arguments.add_argument("--scans", type=Path, required=True, help="folder that keeps the scans, one for each split")
     arguments.add_argument("--test", action="store_true", help="the test split, not the one to choose by")
-    arguments.add_argument("--n", type=int, default=30, help="how many of the split, of all phases (default 30)")
+    arguments.add_argument("--n", type=int, help="how many of the split, of all phases (default all)")
     arguments.add_argument("--prices", nargs="+", type=float, default=[0.0, 1.0, 2.0, 3.0, 5.0])
     given = arguments.parse_args()
     plans = [plan for plan in (TEST_SPLIT if given.test else VALIDATION_SPLIT)[: given.n] if plan.contrast == "none"]

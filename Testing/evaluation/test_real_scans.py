@@ -12,8 +12,10 @@ pytest.importorskip("matplotlib")
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "Testing" / "benchmarks"), str(ROOT / "Utilities")]
 
-from label_real_scans import UNKNOWN, completed  # noqa: E402
+from label_real_scans import UNKNOWN, completed, credible  # noqa: E402
 from real_scans import false_ml, kidneys_missed, near_reference, vessel_dice  # noqa: E402
+
+from KidneyParsingLib.networks.configs import MAYBE_NEIGHBOUR, NEIGHBOUR_LABELS  # noqa: E402
 
 SPACING = (3.0, 1.0, 1.0)
 SHAPE = (10, 60, 60)
@@ -59,3 +61,18 @@ def test_references_are_unknown_where_they_are_silent() -> None:
     assert (labels[8][a_vessel(8, 8)[8]] == UNKNOWN).all()
     assert (labels[3, 20:, 20:] == UNKNOWN).sum() == 0 and (labels[4, 5:10, 5:10] == 1).all()
     assert labels[7, 50, 50] == labels[7, 50, 51] == UNKNOWN and labels[7, 50, 55] == 0
+
+
+def test_neighbours_are_believed_where_they_are_sure_large_and_bright() -> None:
+    """A liver with an unsure rim and a second piece; ascites called spleen; a spine of any brightness."""
+    liver, spleen, spine = (NEIGHBOUR_LABELS[name] for name in ("liver", "spleen", "spine"))
+    labels, hu = np.zeros((10, 20, 40), np.uint8), np.full((10, 20, 40), 5)
+    labels[:, :10, :10] = labels[:2, 18:, :2] = liver
+    labels[:, :10, 20:30], labels[:, 14:18, 14:18] = spleen, spine
+    hu[labels == liver] = 50
+    sure = np.ones(labels.shape, bool)
+    sure[:, 9] = False
+    result = credible(labels, sure, hu)
+    assert (result[:, :9, :10] == liver).all() and (result[:, 9, :10] == MAYBE_NEIGHBOUR).all()
+    assert (result[:2, 18:, :2] == MAYBE_NEIGHBOUR).all() and (result[:, :10, 20:30] == MAYBE_NEIGHBOUR).all()
+    assert (result[labels == spine] == spine).all() and (result[labels == 0] == 0).all()

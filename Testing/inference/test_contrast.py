@@ -17,7 +17,7 @@ from KidneyParsingLib.volumes.geometry import image_from_array
 from KidneyParsingLib.volumes.volume import Volume
 
 KIDNEY, LESION, ARTERY = (structure(name).label for name in ("kidney", "tumor", "artery"))
-GRID = Grid(np.zeros(3), (2.0, 2.0, 2.0), (8, 8, 8))
+GRID = Grid(np.zeros(3), (5.0, 5.0, 5.0), (8, 8, 8))
 
 
 def a_scan(kidney_hu: float, artery_hu: float, tumor_hu: float = 40) -> tuple[np.ndarray, Volume]:
@@ -33,7 +33,7 @@ def a_scan(kidney_hu: float, artery_hu: float, tumor_hu: float = 40) -> tuple[np
 
 @pytest.mark.parametrize(
     ("kidney_hu", "artery_hu", "plain"),
-    [(33, 42, True), (150, 140, False), (38, 250, False), (110, 75, False)],
+    [(33, 42, True), (150, 140, False), (38, 250, False), (110, 60, False)],
     ids=["no contrast", "portal", "kidney without blood, arterial", "excretory"],
 )
 def test_contrast_shows_in_kidney_or_artery_whatever_a_tumor_does(
@@ -43,10 +43,30 @@ def test_contrast_shows_in_kidney_or_artery_whatever_a_tumor_does(
     assert is_plain(labels, GRID, volume) is plain
 
 
-def test_without_an_artery_the_kidney_decides_and_without_a_kidney_nobody_knows() -> None:
+def test_without_an_artery_the_kidney_s_bright_part_decides() -> None:
+    """Of arterial kidneys only the cortex, here a quarter, is bright."""
     labels, volume = a_scan(35, 300)
-    assert is_plain(np.where(labels == ARTERY, 0, labels), GRID, volume)
-    assert not is_plain(np.where(labels == KIDNEY, 0, labels), GRID, volume)
+    labels[labels == ARTERY] = 0
+    assert is_plain(labels, GRID, volume)
+    volume.array[:2, :2] = 150
+    assert not is_plain(labels, GRID, volume)
+
+
+def test_what_was_taken_for_tumor_stands_for_a_kidney_that_was_not_found() -> None:
+    labels, volume = a_scan(35, 42, tumor_hu=33)
+    labels[labels == KIDNEY] = LESION
+    assert is_plain(labels, GRID, volume)
+    assert not is_plain(np.where(labels == LESION, 0, labels), GRID, volume)
+
+
+def test_specks_do_not_count() -> None:
+    """Of 4 ml each: bone called artery beside a plain kidney, and bowel called kidney where there is no other."""
+    labels, volume = a_scan(35, 42)
+    labels[:, 7] = 0
+    labels[:4, 7], volume.array[:4, 7] = ARTERY, 900
+    labels[:, 7].flat[32:] = 0
+    assert (labels == ARTERY).sum() == 32 and is_plain(labels, GRID, volume)
+    assert not is_plain(np.where(labels == ARTERY, KIDNEY, 0), GRID, volume)
 
 
 def test_hu_are_those_of_the_nearest_voxels_of_an_oblique_ct() -> None:
@@ -90,8 +110,8 @@ def test_a_ct_without_contrast_shows_only_sure_tumors_and_says_so(
     """The boxes' kidneys have 200 HU; where that is taken for plain the odds must be e^3, about 20, to 1."""
     stubs = {"a": Stub(BA_NET, tumor_with(p))}
     enhanced = parsed(system("a"), stubs)
-    monkeypatch.setattr(contrast, "_MOST_PLAIN_HU", {KIDNEY: 250.0})
+    monkeypatch.setattr(contrast, "MOST_PLAIN_HU", 250.0)
     plain = parsed(system("a"), stubs)
     assert "tumor" in enhanced.volumes_ml() and not enhanced.notes
     assert ("tumor" in plain.volumes_ml()) == stays
-    assert plain.notes == ("No contrast medium was seen: only what is surely a tumor or cyst is shown as one.",)
+    assert plain.notes == ("No contrast medium was seen: only sure lesions are shown.",)

@@ -25,6 +25,12 @@ def test_nested_maps_are_thresholded_at_one_half(whole: float, tumor: float, win
     assert scores_of(one_voxel(whole, tumor), NESTED).argmax(0).item() == winner
 
 
+def test_sure_voxels_keep_finite_scores_in_half_precision() -> None:
+    """float16 has nothing between 1 - 5e-4 and 1, where a logit would be infinite."""
+    scores = scores_of(np.float16(one_voxel(1.0, 1.0)), NESTED)
+    assert scores.dtype == np.float16 and np.isfinite(scores).all() and scores[2] > scores[1] > scores[0]
+
+
 def test_nested_scores_by_hand() -> None:
     """Logits of 0.8 and 0.25 are ln 4 and -ln 3: scores 0, ln 4, ln 4/3."""
     assert scores_of(one_voxel(0.8, 0.25), NESTED).ravel() == pytest.approx([0, np.log(4), np.log(4 / 3)], abs=1e-5)

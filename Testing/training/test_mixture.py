@@ -11,10 +11,12 @@ import tiny_scans
 import torch
 
 from KidneyParsingLib.errors import InputError
+from KidneyParsingLib.inference.grid import Grid
 from KidneyParsingLib.networks.ba_net import BANetOutput
 from KidneyParsingLib.networks.checkpoint import save_network
 from KidneyParsingLib.networks.configs import (
     LOCATOR_CLASSES,
+    MAYBE_NEIGHBOUR,
     NEIGHBOUR_LABELS,
     STRUCTURE_CLASSES,
     NetworkConfig,
@@ -26,14 +28,21 @@ from KidneyParsingLib.synthesis.tissues import Tissue
 from KidneyParsingLib.training.augmentation import NONE
 from KidneyParsingLib.training.cases import StoredCase, stored_cases
 from KidneyParsingLib.training.data.case import IGNORED
+from KidneyParsingLib.training.data.label_grid import labels_on_grid
 from KidneyParsingLib.training.data.layouts import find_cases
 from KidneyParsingLib.training.losses.ba_net import ba_net_loss
 from KidneyParsingLib.training.losses.plain import plain_loss
 from KidneyParsingLib.training.mixture import Mixture
-from KidneyParsingLib.training.patches import PatchSamples, class_lookup
+from KidneyParsingLib.training.patches import PatchSamples, class_lookup, unknown_labels
 from KidneyParsingLib.training.restyle import rephased, with_pasted_lesion
 from KidneyParsingLib.training.schemas import SCHEMAS
-from KidneyParsingLib.training.session import Session, load_initial, make_trainer, require_unknown_allowed
+from KidneyParsingLib.training.session import (
+    Session,
+    load_initial,
+    make_trainer,
+    require_neighbours,
+    require_unknown_allowed,
+)
 
 PATCH = (16, 16, 16)
 
@@ -156,7 +165,7 @@ def test_another_phase_moves_the_structure_s_mean_and_nothing_far_from_it() -> N
 
 
 def test_neighbours_change_phase_too() -> None:
-    """A liver of 110 HU, as in the portal phase, is plain or arterial in other samples."""
+    """A liver of 150 HU is plain in some samples and enhanced in others."""
     hu, labels = kidney_in_fat()
     liver = torch.where(labels == 1, NEIGHBOUR_LABELS["liver"], 0)
     means = [float(rephased(hu, liver, np.random.default_rng(seed))[12:20, 12:20, 12:20].mean()) for seed in range(20)]
@@ -167,6 +176,36 @@ def test_neighbours_are_classes_of_the_locator_alone() -> None:
     labels = torch.tensor([0, 1, 2, NEIGHBOUR_LABELS["liver"], NEIGHBOUR_LABELS["spine"], IGNORED])
     assert class_lookup(LOCATOR_CLASSES)[labels].tolist() == [0, 1, 1, 3, 2, 0]
     assert class_lookup(STRUCTURE_CLASSES)[labels].tolist() == [0, 1, 2, 0, 0, 0]
+
+
+def test_only_networks_of_neighbours_leave_out_what_may_be_one() -> None:
+    labels = torch.tensor([0, NEIGHBOUR_LABELS["spleen"], MAYBE_NEIGHBOUR, IGNORED])
+    assert unknown_labels(LOCATOR_CLASSES)[labels].tolist() == [False, False, True, True]
+    assert unknown_labels(STRUCTURE_CLASSES)[labels].tolist() == [False, False, False, True]
+
+
+def test_a_structure_s_target_is_the_same_whatever_lies_beside_it() -> None:
+    """Voxels of 1 mm on a grid of 2 mm, between whose points kidney and liver meet."""
+    labels = np.zeros((8, 8, 9), np.uint8)
+    labels[:, :, :3] = 1
+    beside = labels.copy()
+    beside[:, :, 3:7] = NEIGHBOUR_LABELS["liver"]
+    grid = Grid(np.array([0.4, 0.4, 0.4]), (2.0, 2.0, 2.0), (3, 3, 4))
+    plain, with_liver = (labels_on_grid(array, np.eye(4), grid) for array in (labels, beside))
+    np.testing.assert_array_equal(with_liver == 1, plain == 1)
+    assert (with_liver[:, :, 2] == NEIGHBOUR_LABELS["liver"]).all() and (plain == 1).any()
+
+
+def test_the_locator_refuses_real_scans_without_its_neighbours(tmp_path: Path) -> None:
+    case = StoredCase("a", tmp_path, (4.0, 4.0, 4.0), (7, 1))
+    for neighbour in (0, NEIGHBOUR_LABELS["spine"]):
+        np.save(tmp_path / "labels.npy", np.array([[[1, 0, neighbour]]], np.uint8))
+        require_neighbours([case], config("ba_net", "tiny"))
+        if neighbour:
+            require_neighbours([case], config("locator"))
+        else:
+            with pytest.raises(InputError, match="label_real_scans"):
+                require_neighbours([case], config("locator"))
 
 
 def test_a_pasted_lesion_lies_in_the_kidney_or_its_fat_and_looks_other_than_it() -> None:

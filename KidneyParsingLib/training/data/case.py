@@ -8,7 +8,8 @@ from pathlib import Path
 from ...anatomy import structure
 from ...errors import InputError
 
-# A label beside the structures': nobody knows what is there, and no loss looks at it.
+# A label beside the structures' (and the neighbours', `configs.NEIGHBOUR_LABELS`): nobody knows what is there, and
+# no loss looks at it.
 IGNORED = 255
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...inference.grid import Grid, bounds, shifted_affine
+from ...networks.configs import MAYBE_NEIGHBOUR, NEIGHBOUR_LABELS
 from ...volumes.geometry import image_from_array
 from ...volumes.volume import Volume
 
@@ -14,8 +15,9 @@ def labels_on_grid(labels: np.ndarray, affine: np.ndarray, grid: Grid) -> np.nda
     """uint8 labels (z, y, x) with the given affine on an upright grid; 0 outside.
 
     The mask of every label is interpolated linearly at the grid's points; where the masks together reach one half, the
-    label of the largest one is taken. Unlike the HU, the masks are not averaged over coarse voxels first: a vessel
-    thinner than a voxel would vanish; so it keeps its share of the volume, though it may be broken.
+    label of the largest one is taken; structures before what lies beside them. Unlike the HU, the masks are not
+    averaged over coarse voxels first: a vessel thinner than a voxel would vanish; so it keeps its share of the volume,
+    though it may be broken.
     """
     result = np.zeros(grid.size, np.uint8)
     spans = [np.flatnonzero(labels.any(axes)) for axes in ((1, 2), (0, 2), (0, 1))]
@@ -35,14 +37,21 @@ def label_counts(labels: np.ndarray, length: int = 256) -> np.ndarray:
 
 
 def _interpolated(labels: np.ndarray, affine: np.ndarray, grid: Grid) -> np.ndarray:
+    found = np.flatnonzero(label_counts(labels))
+    beside = {*NEIGHBOUR_LABELS.values(), MAYBE_NEIGHBOUR}
+    winner = _winner(labels, [label for label in found if label and label not in beside], affine, grid)
+    others = _winner(labels, [label for label in found if label in beside], affine, grid)
+    return np.where(winner == 0, others, winner)
+
+
+def _winner(labels: np.ndarray, chosen: list[int], affine: np.ndarray, grid: Grid) -> np.ndarray:
     winner, best = np.zeros(grid.size, np.uint8), np.zeros(grid.size, np.float32)
     total = np.zeros(grid.size, np.float32)
-    for label in np.flatnonzero(label_counts(labels)):
-        if label:
-            share = _share(labels == label, affine, grid)
-            winner[share > best] = label
-            np.maximum(best, share, out=best)
-            total += share
+    for label in chosen:
+        share = _share(labels == label, affine, grid)
+        winner[share > best] = label
+        np.maximum(best, share, out=best)
+        total += share
     winner[total < 0.5] = 0
     return winner
 

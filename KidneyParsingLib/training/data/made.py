@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 from ...anatomy import STRUCTURES
-from ...networks.configs import NEIGHBOUR_LABELS
+from ...networks.configs import MAYBE_NEIGHBOUR, NEIGHBOUR_LABELS
 from ...volumes.writing import check_writable, replacing
 from .case import IGNORED, Case, Layout, labels_of, paired
 
 OURS = Layout("ours", "imagesTr/*_0000.nii.gz and labelsTr/*.nii.gz")
 _STRUCTURE_OF = labels_of(*(s.name for s in STRUCTURES)) | {IGNORED: IGNORED}
-_STRUCTURE_OF |= {label: label for label in NEIGHBOUR_LABELS.values()}
+_STRUCTURE_OF |= {label: label for label in (*NEIGHBOUR_LABELS.values(), MAYBE_NEIGHBOUR)}
 _IMAGE_END = "_0000.nii.gz"
 
 
