@@ -256,6 +256,8 @@ class KidneyParser:
         array = np.zeros(volume.array.shape, np.uint8)
         array[window] = exchanged(everything.array, kept)
         notes += self._side_notes(everything)
+        if NO_KIDNEY in notes:  # what was taken for one at first says nothing about contrast medium
+            notes = tuple(note for note in notes if note != _PLAIN)
         return LabelMap(array, volume.affine, chosen, notes, review.places, review.uncertainty)
 
     def _side_notes(self, result: LabelMap) -> tuple[str, ...]:

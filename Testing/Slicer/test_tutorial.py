@@ -75,7 +75,8 @@ def check_surface(path: Path, node) -> None:
     points, voxel = voxels_ras(node, path.stem)
     volume, center = volume_and_center(triangles(path))
     assert volume == pytest.approx(len(points) * voxel, rel=0.05), path.name
-    np.testing.assert_allclose(center, points.mean(axis=0) * (-1, -1, 1), atol=1.0, err_msg=path.name)
+    # Half a slice: of a ureter in pieces, the 5 % above may be at one end.
+    np.testing.assert_allclose(center, points.mean(axis=0) * (-1, -1, 1), atol=1.5, err_msg=path.name)
 
 
 def test_from_sample_data_to_printed_tumor_with_artery(tutorial, tmp_path, dialogs):

@@ -49,7 +49,11 @@ FOUND: dict[str, tuple[Callable[[Path], Path], dict[int, int], tuple[str, ...]]]
         {0: 0, 1: VEIN, 2: KIDNEY, 3: 0},
         ("kidney", "vein"),
     ),
-    "ours": (tiny_scans.ours, {s.label: s.label for s in STRUCTURES} | {255: 255}, tuple(s.name for s in STRUCTURES)),
+    "ours": (
+        tiny_scans.ours,
+        {label: label for label in (*(s.label for s in STRUCTURES), 101, 102, 103, 104, 255)},
+        tuple(s.name for s in STRUCTURES),
+    ),
 }
 
 
