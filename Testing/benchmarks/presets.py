@@ -62,12 +62,12 @@ def made_dice(labels: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 
 def cases(real: Path | None, made: Path | None, count: int) -> Iterator[tuple[str, Path, Path]]:
-    """Kind, CT and reference of every scan; the made ones spread over the split."""
+    """Kind, CT and reference of every scan; of the made ones the first, balanced as far as their number allows."""
     if real:
         yield from ((REAL, image, reference) for image, reference in scans(real) if reference.is_file())
     if made:
         images = sorted((made / "imagesTs").glob("*_0000.nii.gz"))
-        for image in images[:: max(1, len(images) // count)][:count]:
+        for image in images[:count]:
             yield MADE, image, made / "labelsTs" / image.name.replace("_0000", "")
 
 
@@ -117,10 +117,12 @@ def main() -> None:
     arguments.add_argument("--made", type=Path, help="folder of the synthetic split")
     arguments.add_argument("--n", type=int, default=10, help="made scans (default 10)")
     arguments.add_argument("--keep", type=Path, default=Path("presets.jsonl"), help="file of results so far")
+    arguments.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS), help="default: all")
     arguments.add_argument("--model", default=DEFAULT_MODEL)
     given = arguments.parse_args()
     kept = ScoreFile(given.keep)
-    parsers = {name: KidneyParser(replace(options, model=given.model)) for name, options in PRESETS.items()}
+    chosen = {name: options for name, options in PRESETS.items() if name in ("whole scan", *given.presets)}
+    parsers = {name: KidneyParser(replace(options, model=given.model)) for name, options in chosen.items()}
     for kind, image, reference in cases(given.real, given.made, given.n):
         score_case(kind, image, reference, parsers, kept)
         print(f"{image.name} done", flush=True)
