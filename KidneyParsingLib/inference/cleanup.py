@@ -18,9 +18,10 @@ from .grid import Box, Grid
 from .locate import MIN_KIDNEY_HU, Midline, right_of_midline
 
 _KIDNEY = structure("kidney").label
-_LESIONS = tuple(structure(name).label for name in ("tumor", "cyst"))
+LESIONS = ("tumor", "cyst")
+LESION_LABELS = tuple(structure(name).label for name in LESIONS)
 # A kidney and what grows in it.
-ORGAN = (_KIDNEY, *_LESIONS)
+ORGAN = (_KIDNEY, *LESION_LABELS)
 MIN_KIDNEY_ML = 5.0
 # Smallest component that is kept of each structure.
 MIN_ML = {"tumor": 0.5, "cyst": 0.5, "artery": 0.3, "vein": 0.5, "ureter": 0.1}
@@ -212,7 +213,7 @@ def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:
         label = structure(name).label
         specks = (of_part == label) & (voxels < ml / voxel_ml)
         # A speck of lesion inside a kidney is kidney; any other speck is nothing.
-        of_part[specks] = _KIDNEY if label in _LESIONS else 0
+        of_part[specks] = _KIDNEY if label in LESION_LABELS else 0
     kept.ravel()[found] = of_part[part]
     return kept
 

@@ -10,12 +10,11 @@ import numpy as np
 from ..anatomy import structure
 from ..volumes.overview import MOST_PLAIN_HU
 from ..volumes.volume import Volume
-from .cleanup import MIN_KIDNEY_ML, ORGAN
+from .cleanup import LESION_LABELS, MIN_KIDNEY_ML, ORGAN
 from .grid import Grid
 
-LESIONS = ("tumor", "cyst")
 _KIDNEY = structure("kidney").label
-_VESSELS, _LESIONS = (tuple(structure(name).label for name in names) for names in (("artery", "vein"), LESIONS))
+_VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 # Cortex, which in early phases alone is bright; as `volumes.overview` takes it.
 _CORTEX_PERCENTILE = 85
 # What lesions lose in score, a logarithm of probability: chosen on made and real CT (docs/experiments.md, 20).
@@ -43,7 +42,7 @@ def is_plain(labels: np.ndarray, grid: Grid, volume: Volume) -> bool:
 
 def disfavour_lesions(scores: np.ndarray, label_of_class: np.ndarray) -> None:
     """Lowers scores (C, z, y, x) of tumor and cyst, in place: only what the network is sure of stays a lesion."""
-    scores[np.isin(label_of_class, _LESIONS)] -= scores.dtype.type(_PRICE_OF_LESIONS)
+    scores[np.isin(label_of_class, LESION_LABELS)] -= scores.dtype.type(_PRICE_OF_LESIONS)
 
 
 def hu_under(mask: np.ndarray, grid: Grid, volume: Volume) -> np.ndarray:

@@ -18,6 +18,7 @@ from ..volumes.volume import LabelMap, Volume
 from .backends.backend import Tick
 from .backends.choice import ON_CPU
 from .cleanup import (
+    LESIONS,
     ORGAN,
     disfavour_other_organs,
     implausible,
@@ -26,7 +27,7 @@ from .cleanup import (
     unlikely_kidney,
     without_unlikely_kidneys,
 )
-from .contrast import LESIONS, disfavour_lesions, is_plain
+from .contrast import disfavour_lesions, is_plain
 from .devices import CPU, device_of
 from .grid import Box, bounds, on_grid, shifted_affine
 from .growing import finished
