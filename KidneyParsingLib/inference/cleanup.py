@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import cc3d
 import numpy as np
-import SimpleITK as sitk
 
 from ..anatomy import structure
 from .grid import Box, Grid
 from .locate import MIN_KIDNEY_HU, Midline, right_of_midline
+from .neighbourhood import distance, touching, within
 
 _KIDNEY = structure("kidney").label
 LESIONS = ("tumor", "cyst")
@@ -83,14 +83,14 @@ def _implausible(
     organ = np.isin(labels, ORGAN)
     kidneys = _one_a_side(organ, labels == _KIDNEY, grid, midline) if has_kidney else _in_boxes(kidney_boxes, grid)
     mask = organ & ~kidneys
-    near_kidney = _within(kidneys, _GAP_MM, grid)
+    near_kidney = within(kidneys, _GAP_MM, grid)
     for label in _VESSELS:
         vessel = labels == label
         trunk = _largest(vessel, 1, most=1)
         branches = vessel & ~trunk
-        mask |= branches & ~_touching(branches, near_kidney | _within(trunk, _GAP_MM, grid, branches))
+        mask |= branches & ~touching(branches, near_kidney | within(trunk, _GAP_MM, grid, branches))
     ureter = labels == _URETER
-    return mask | ureter & ~_touching(_within(ureter, _URETER_GAP_MM / 2, grid), near_kidney)
+    return mask | ureter & ~touching(within(ureter, _URETER_GAP_MM / 2, grid), near_kidney)
 
 
 def disfavour_other_organs(scores: np.ndarray, label_of_class: np.ndarray, others: np.ndarray) -> None:
@@ -115,14 +115,14 @@ def _one_a_side(organ: np.ndarray, kidney: np.ndarray, grid: Grid, midline: Midl
     """
     right = np.broadcast_to(right_of_midline(grid, midline), organ.shape)
     parts = cc3d.connected_components(organ, connectivity=26)
-    core = organ & ~_within(~organ, _BRIDGE_MM, grid, organ)
+    core = organ & ~within(~organ, _BRIDGE_MM, grid, organ)
     solid = np.zeros(int(parts.max()) + 1, bool)
     solid[parts[core]] = True
     solid &= np.bincount(parts[kidney], minlength=len(solid)) * np.prod(grid.spacing) / 1000 >= _LIKELY_KIDNEY_ML
     good = _as_good_as_any(parts, kidney, right, solid)[parts]
     best = [np.bincount(parts[kidney & good & side], minlength=2).argmax() for side in (right, ~right)]
-    near = _within(good & np.isin(parts, best), _PIECE_GAP_MM, grid)
-    kept = _touching(good, near)
+    near = within(good & np.isin(parts, best), _PIECE_GAP_MM, grid)
+    kept = touching(good, near)
     return kept & ~_appendages(kept, core & kept, kidney, right, grid)
 
 
@@ -144,7 +144,7 @@ def _appendages(organ: np.ndarray, core: np.ndarray, kidney: np.ndarray, right: 
     if others.any():
         reach = _BRIDGE_MM + _REGROWTH_MM
         window = grid.window(grid.box_of(others).grown((2 * reach,) * 3, (2 * reach,) * 3))
-        to_other, to_good = (_distance(np.ascontiguousarray(mask[window]), grid) for mask in (others, good[cores]))
+        to_other, to_good = (distance(np.ascontiguousarray(mask[window]), grid) for mask in (others, good[cores]))
         cut[window] = (to_other <= reach) & (to_other < to_good)
     return cut
 
@@ -166,33 +166,6 @@ def _as_good_as_any(
             weights[~preferred] = 0
     best = sides.max(1)[sides.argmax(0)]
     return sides.sum(0) >= np.maximum(_AS_GOOD * best, 1)
-
-
-def _within(mask: np.ndarray, mm: float, grid: Grid, asked: np.ndarray | None = None) -> np.ndarray:
-    """Where (z, y, x) a voxel of a mask is no further than `mm`; looked at only around the voxels `asked` about
-    (None: those of the mask)."""
-    near = np.zeros_like(mask)
-    about = mask if asked is None else asked
-    if mask.any() and about.any():
-        window = grid.window(grid.box_of(about).grown((mm,) * 3, (mm,) * 3))
-        near[window] = _distance(np.ascontiguousarray(mask[window]), grid) <= mm
-    return near
-
-
-def _distance(mask: np.ndarray, grid: Grid) -> np.ndarray:
-    """Distance (z, y, x; mm) to the nearest voxel of a mask, float32, negative inside it; SimpleITK's is several times
-    faster than scipy's and takes a fraction of its memory."""
-    image = sitk.GetImageFromArray(mask.view(np.uint8))
-    image.SetSpacing(grid.spacing[::-1])
-    return sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True))
-
-
-def _touching(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The components of `mask` that share a voxel with `other`."""
-    parts = cc3d.connected_components(mask, connectivity=26)
-    kept = np.zeros(int(parts.max()) + 1, bool)
-    kept[parts[mask & other]] = True
-    return kept[parts] & mask
 
 
 def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:

@@ -29,12 +29,13 @@ from .cleanup import (
 )
 from .contrast import disfavour_lesions, is_plain
 from .devices import CPU, device_of
-from .grid import Box, bounds, on_grid, shifted_affine
+from .grid import Box, Grid, bounds, on_grid, shifted_affine
 from .growing import finished
 from .locate import Location, Midline, right_of_midline
 from .maps import label_of_class, scores_of, winners
 from .models import load
 from .network_pass import PassPlan, no_log
+from .opacified import follow_contrast
 from .options import AUTO, WHOLE, Options
 from .passes import ParsedMaps, Passes
 from .quality import plan_of, quality_of
@@ -211,7 +212,10 @@ class KidneyParser:
         return labels, mask
 
     def _cleaned(self, labels: np.ndarray, volume: Volume, window: tuple[slice, ...], unconfirmed: bool) -> np.ndarray:
-        """Labels of a window of the CT without specks, and without kidneys that are none if they are `unconfirmed`."""
+        """Labels of a window of the CT as sharp as contrast medium shows them, without specks, and without kidneys that
+        are none if they are `unconfirmed`."""
+        voxels = Grid(np.zeros(3), tuple(volume.spacing[::-1].tolist()), labels.shape)
+        follow_contrast(labels, volume.array[window], voxels)
         labels = keep_plausible(labels, voxel_ml(volume.affine))
         if unconfirmed and KIDNEY in self.config.classes:
             return without_unlikely_kidneys(labels, volume.array[window], voxel_ml(volume.affine))
