@@ -18,8 +18,8 @@ from .neighbourhood import distance, touching, within
 _KIDNEY, _ARTERY, _VEIN, _URETER = (structure(name).label for name in ("kidney", "artery", "vein", "ureter"))
 # Urine with contrast medium is by so much brighter than kidney and blood.
 _URINE_OVER_BLOOD_HU = 100.0
-# Most of what a network calls ureter may be dark, as its ureters are too thick where they are a voxel or two wide. But a
-# stone alone does not make a quarter of them brighter than blood.
+# Most of what a network calls ureter may be dark, as it makes thin ureters too thick. But a stone alone does not make a
+# quarter of that brighter than blood.
 _BRIGHT_PERCENTILE, _STONE_PERCENTILE = 90, 75
 # Urine begins at this share of the way from blood to it: partial volumes count, as tubes are thin.
 _URINE_SHARE = 0.35

@@ -73,14 +73,16 @@ def test_an_empty_ureter_far_from_anything_bright_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("blood_hu", "urine_hu", "stone_hu"),
-    [(110, 5, 5), (150, 160, 160), (35, 5, 900), (150, 5, 900)],
-    ids=["portal", "early excretion", "stone without contrast", "stone in the portal phase"],
+    ("blood_hu", "urine_hu", "stone_hu", "stone_mm"),
+    [(110, 5, 5, 0), (150, 160, 160, 0), (35, 5, 900, 30), (150, 5, 900, 12)],
+    ids=["portal", "early excretion", "stones without contrast", "stone in the portal phase"],
 )
-def test_ureters_stay_where_no_urine_is_bright(blood_hu: float, urine_hu: float, stone_hu: float) -> None:
+def test_ureters_stay_where_no_urine_is_bright(
+    blood_hu: float, urine_hu: float, stone_hu: float, stone_mm: int
+) -> None:
     labels, hu = a_patient(blood_hu, blood_hu, blood_hu)
     with_ureter(labels, hu, urine_hu, 4)
-    hu[tube(8, 22, 3, top=10)] = stone_hu
+    hu[tube(8, 22, 4, top=stone_mm)] = stone_hu
     before = labels.copy()
     follow_contrast(labels, hu, GRID)
     np.testing.assert_array_equal(labels, before)
@@ -120,6 +122,14 @@ def test_what_is_thick_apart_or_a_tumor_is_no_artery() -> None:
 def test_arteries_stay_where_they_are_not_the_brightest(kidney_hu: float, artery_hu: float, vein_hu: float) -> None:
     labels, hu = a_patient(kidney_hu, artery_hu, vein_hu)
     hu[branch()] = artery_hu
+    before = labels.copy()
+    follow_arteries(labels, hu, GRID)
+    np.testing.assert_array_equal(labels, before)
+
+
+def test_cortex_as_bright_as_the_arteries_is_none() -> None:
+    labels, hu = a_patient(150, 350, 120)
+    hu[branch() | (ball(CENTERS["left"], 14) & ~ball(CENTERS["left"], 12))] = 340
     before = labels.copy()
     follow_arteries(labels, hu, GRID)
     np.testing.assert_array_equal(labels, before)
