@@ -26,6 +26,9 @@ _URINE_SHARE = 0.35
 # It is looked for so far from the network's ureter, and what is dark is no ureter this near to it.
 _URINE_REACH_MM = 8.0
 _DARK_REACH_MM = 24.0
+# From there it is followed in steps of so many mm, or a slice, as long as they add no more than a tube of 6 mm: bone does.
+_STEP_MM = 3.0
+_MOST_STEP_MM2 = 30.0
 # Arteries are followed at more than half of the way from kidney and veins to them, and above nearly all of the kidney,
 _ARTERY_SHARE = 0.5
 _CORTEX_PERCENTILE = 98
@@ -48,21 +51,50 @@ def follow_contrast(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> None:
 
 
 def follow_urine(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> None:
-    """In the excretory phase ureter is what is bright near the network's ureter, in place; of the latter only what lies
-    far from anything bright stays (an empty ureter, a kidney that puts out none)."""
+    """In the excretory phase ureter is what is bright near the network's ureter, and on from there as a tube, in place;
+    of the network's only what lies far from anything bright stays (an empty ureter, a kidney that puts out none)."""
     ureter = labels == _URETER
     if ureter.sum() < _LEAST_VOXELS:
         return
     window = _around(ureter, _URINE_REACH_MM, grid)
-    labels, hu, ureter = labels[window], hu[window], ureter[window]
-    least = _least_urine_hu(labels, hu)
-    if least is None:
-        return
+    least = _least_urine_hu(labels[window], hu[window])
+    if least is not None:
+        bright = _replace_ureter(labels[window], hu[window], ureter[window], least, grid)
+        _go_on(labels, hu, np.argwhere(bright) + [part.start for part in window], least, grid)
+
+
+def _replace_ureter(labels: np.ndarray, hu: np.ndarray, ureter: np.ndarray, least: float, grid: Grid) -> np.ndarray:
+    """Puts bright urine in the place of the network's ureter, in place; the mask (z, y, x) of it."""
     bright = within(ureter, _URINE_REACH_MM, grid) & (hu >= least) & ~np.isin(labels, (_ARTERY, _VEIN))
     bright = touching(bright, ureter)
     dark = ureter & ~bright & within(bright, _DARK_REACH_MM, grid)
     _give_to_neighbours(labels, dark, bright, grid)
     labels[bright] = _URETER
+    return bright
+
+
+def _go_on(labels: np.ndarray, hu: np.ndarray, front: np.ndarray, least: float, grid: Grid) -> None:
+    """Follows tubes of at least so many HU from their voxels `front` (n, 3; indices z, y, x) on, in place."""
+    step = max(_STEP_MM, *grid.spacing)
+    room = np.ceil(step / np.array(grid.spacing)).astype(int)
+    while len(front):
+        low = np.maximum(front.min(0) - room, 0)
+        window = tuple(map(slice, low, front.max(0) + room + 1))
+        part, here = labels[window], np.zeros(labels[window].shape, bool)
+        here[tuple((front - low).T)] = True
+        free = (part == 0) | (part == _KIDNEY)
+        ahead = within(here, step, grid) & (hu[window] >= least) & free
+        ahead = _small(touching(ahead | here, here) & ahead, _MOST_STEP_MM2 * step, grid)
+        part[ahead] = _URETER
+        front = np.argwhere(ahead) + low
+
+
+def _small(mask: np.ndarray, most_mm3: float, grid: Grid) -> np.ndarray:
+    """The components of a mask (z, y, x) of at most so many mm^3."""
+    parts = cc3d.connected_components(mask, connectivity=26)
+    chosen = np.bincount(parts.ravel()) * float(np.prod(grid.spacing)) <= most_mm3
+    chosen[0] = False
+    return chosen[parts]
 
 
 def follow_arteries(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> None:

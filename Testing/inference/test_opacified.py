@@ -72,6 +72,19 @@ def test_an_empty_ureter_far_from_anything_bright_stays() -> None:
     assert (labels[empty] == URETER).all()
 
 
+def test_a_ureter_is_followed_to_its_end_but_not_into_bone() -> None:
+    """Of a ureter that ends at a bone a network has called the upper third."""
+    labels, hu = a_patient(110, 120, 115)
+    true, bone = tube(8, 22, 2), ball((0, 8, 30), 8)
+    hu[true | bone] = 500
+    labels[true & (Z >= 40)] = URETER
+    follow_urine(labels, hu, GRID)
+    found = labels == URETER
+    assert found[true & (Z >= 10)].all()
+    assert not found[~true & ~bone].any()
+    assert found[bone & ~true].mean() < 0.2
+
+
 @pytest.mark.parametrize(
     ("blood_hu", "urine_hu", "stone_hu", "stone_mm"),
     [(110, 5, 5, 0), (150, 160, 160, 0), (35, 5, 900, 30), (150, 5, 900, 12)],
