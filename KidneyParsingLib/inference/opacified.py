@@ -26,7 +26,7 @@ _URINE_SHARE = 0.35
 # It is looked for so far from the network's ureter, and what is dark is no ureter this near to it.
 _URINE_REACH_MM = 8.0
 _DARK_REACH_MM = 24.0
-# From there it is followed in steps of so many mm, or a slice, as long as they add no more than a tube of 6 mm: bone does.
+# From there it is followed in steps of so many mm, or a slice, as long as they add no more than a tube of 6 mm does.
 _STEP_MM = 3.0
 _MOST_STEP_MM2 = 30.0
 # Arteries are followed at more than half of the way from kidney and veins to them, and above nearly all of the kidney,
