@@ -215,8 +215,9 @@ class KidneyParser:
         """Labels of a window of the CT as sharp as contrast medium shows them, without specks, and without kidneys that
         are none if they are `unconfirmed`."""
         voxels = Grid(np.zeros(3), tuple(volume.spacing[::-1].tolist()), labels.shape)
-        follow_contrast(labels, volume.array[window], voxels)
         labels = keep_plausible(labels, voxel_ml(volume.affine))
+        if follow_contrast(labels, volume.array[window], voxels):
+            labels = keep_plausible(labels, voxel_ml(volume.affine))
         if unconfirmed and KIDNEY in self.config.classes:
             return without_unlikely_kidneys(labels, volume.array[window], voxel_ml(volume.affine))
         return labels

@@ -7,7 +7,7 @@ import pytest
 
 from KidneyParsingLib.anatomy import structure
 from KidneyParsingLib.inference.grid import Grid
-from KidneyParsingLib.inference.opacified import follow_arteries, follow_contrast, follow_urine
+from KidneyParsingLib.inference.opacified import follow_contrast
 
 KIDNEY, TUMOR, ARTERY, VEIN, URETER = (structure(n).label for n in ("kidney", "tumor", "artery", "vein", "ureter"))
 GRID = Grid(np.zeros(3), (1.0, 1.0, 1.0), (60, 50, 90))
@@ -47,7 +47,7 @@ def with_ureter(labels: np.ndarray, hu: np.ndarray, urine_hu: float, called: flo
 def test_a_ureter_full_of_contrast_medium_is_as_thick_as_that(called: float) -> None:
     labels, hu = a_patient(110, 120, 115)
     true = with_ureter(labels, hu, 500, called)
-    follow_urine(labels, hu, GRID)
+    follow_contrast(labels, hu, GRID)
     np.testing.assert_array_equal(labels == URETER, true)
 
 
@@ -56,7 +56,7 @@ def test_what_was_called_ureter_inside_the_kidney_becomes_kidney_and_outside_not
     calyx, called, beside = ball((30, 25, 22), 3), ball((30, 25, 22), 6), ball((30, 8, 22), 3)
     hu[calyx] = 500
     labels[called | beside] = URETER
-    follow_urine(labels, hu, GRID)
+    follow_contrast(labels, hu, GRID)
     np.testing.assert_array_equal(labels == URETER, calyx)
     assert (labels[called & ~calyx] == KIDNEY).all()
     assert not labels[beside].any()
@@ -68,7 +68,7 @@ def test_an_empty_ureter_far_from_anything_bright_stays() -> None:
     with_ureter(labels, hu, 500, 3)
     empty = tube(8, 70, 2)
     labels[empty] = URETER
-    follow_urine(labels, hu, GRID)
+    follow_contrast(labels, hu, GRID)
     assert (labels[empty] == URETER).all()
 
 
@@ -78,7 +78,7 @@ def test_a_ureter_is_followed_to_its_end_but_not_into_bone() -> None:
     true, bone = tube(8, 22, 2), ball((0, 8, 30), 8)
     hu[true | bone] = 500
     labels[true & (Z >= 40)] = URETER
-    follow_urine(labels, hu, GRID)
+    follow_contrast(labels, hu, GRID)
     found = labels == URETER
     assert found[true & (Z >= 10)].all()
     assert not found[~true & ~bone].any()
@@ -110,7 +110,7 @@ def test_a_bright_branch_is_followed_into_the_kidney() -> None:
     labels, hu = a_patient(150, 350, 120)
     hu[branch()] = 350
     before = labels.copy()
-    follow_arteries(labels, hu, GRID)
+    follow_contrast(labels, hu, GRID)
     assert (labels[branch()] == ARTERY).all()
     np.testing.assert_array_equal(labels[~branch()], before[~branch()])
 
@@ -121,7 +121,7 @@ def test_what_is_thick_apart_or_a_tumor_is_no_artery() -> None:
     thick, rib, tumor = ball((46, 25, 36), 6), tube(25, 5, 2), ball((20, 16, 22), 4)
     hu[branch() | thick | rib | tumor] = 350
     labels[tumor] = TUMOR
-    follow_arteries(labels, hu, GRID)
+    follow_contrast(labels, hu, GRID)
     grown = labels == ARTERY
     assert grown[branch()].all()
     assert not grown[rib | (thick & (X < 39))].any()
@@ -136,7 +136,7 @@ def test_arteries_stay_where_they_are_not_the_brightest(kidney_hu: float, artery
     labels, hu = a_patient(kidney_hu, artery_hu, vein_hu)
     hu[branch()] = artery_hu
     before = labels.copy()
-    follow_arteries(labels, hu, GRID)
+    follow_contrast(labels, hu, GRID)
     np.testing.assert_array_equal(labels, before)
 
 
@@ -144,7 +144,7 @@ def test_cortex_as_bright_as_the_arteries_is_none() -> None:
     labels, hu = a_patient(150, 350, 120)
     hu[branch() | (ball(CENTERS["left"], 14) & ~ball(CENTERS["left"], 12))] = 340
     before = labels.copy()
-    follow_arteries(labels, hu, GRID)
+    follow_contrast(labels, hu, GRID)
     np.testing.assert_array_equal(labels, before)
 
 
@@ -153,7 +153,7 @@ def test_a_bright_kidney_does_not_hide_the_branches_of_the_other_one() -> None:
     hu[branch()] = 350
     other = ball(CENTERS["right"], 14)
     labels[other], hu[other] = KIDNEY, 345
-    follow_arteries(labels, hu, GRID)
+    follow_contrast(labels, hu, GRID)
     assert (labels[branch()] == ARTERY).all()
     assert (labels[other] == KIDNEY).all()
 
@@ -164,10 +164,44 @@ def test_spacing_is_that_of_the_scan() -> None:
     true = with_ureter(labels, hu, 500, 4)
     coarse = Grid(np.zeros(3), (2.0, 1.0, 1.0), (30, 50, 90))
     part = labels[::2].copy()
-    follow_urine(part, hu[::2], coarse)
+    follow_contrast(part, hu[::2], coarse)
     np.testing.assert_array_equal(part == URETER, true[::2])
+
+
+def test_a_blocked_kidney_that_stays_bright_is_no_urine() -> None:
+    """Its nephrogram is as bright as half of the other one's urine; its own urine is dark."""
+    labels, hu = a_patient(150, 130, 125)
+    with_ureter(labels, hu, 400, 3)
+    other, pelvis = ball(CENTERS["right"], 14), ball(CENTERS["right"], 4)
+    labels[other], hu[other] = KIDNEY, 250 + hu[other] + 100
+    labels[pelvis], hu[pelvis] = URETER, 5
+    follow_contrast(labels, hu, GRID)
+    assert (labels[pelvis] == URETER).all()
+    assert (labels[other & ~pelvis] == KIDNEY).all()
+
+
+def test_a_ureter_aslant_through_thick_slices_is_followed() -> None:
+    """0.8 mm sideways for each mm down, in slices of 5 mm."""
+    labels, hu = a_patient(110, 120, 115)
+    coarse = Grid(np.zeros(3), (5.0, 1.0, 1.0), (60, 50, 90))
+    labels[tube(25, 44, 5) | tube(38, 44, 5)] = 0
+    true = (Y - 8) ** 2 + (X - 80 + 4 * (Z - 20)) ** 2 <= 9
+    true &= (Z >= 20) & (Z < 38)
+    hu[true] = 500
+    labels[true & (Z >= 32)] = URETER
+    follow_contrast(labels, hu, coarse)
+    assert (labels[true] == URETER).mean() > 0.95
+
+
+def test_without_kidneys_nothing_changes() -> None:
+    labels, hu = a_patient(110, 120, 115)
+    with_ureter(labels, hu, 500, 4)
+    labels[labels == KIDNEY] = 0
+    before = labels.copy()
+    assert not follow_contrast(labels, hu, GRID)
+    np.testing.assert_array_equal(labels, before)
 
 
 def test_nothing_called_anything_is_left_alone() -> None:
     labels = np.zeros((0, 0, 0), np.uint8)
-    follow_contrast(labels, np.zeros((0, 0, 0)), Grid(np.zeros(3), (1.0, 1.0, 1.0), (0, 0, 0)))
+    assert not follow_contrast(labels, np.zeros((0, 0, 0)), Grid(np.zeros(3), (1.0, 1.0, 1.0), (0, 0, 0)))
