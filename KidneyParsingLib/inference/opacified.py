@@ -42,29 +42,18 @@ _THICK_MM = 4.0
 _LEAST_VOXELS = 50
 
 
-def follow_contrast(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> bool:
-    """Lets ureters end where bright urine does, and follows bright arteries into the kidneys, in place; True if either
-    was done.
+def follow_urine(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> bool:
+    """In the excretory phase ureter is what is bright near the network's ureter, and on from there as a tube, in place;
+    of the network's only what lies far from anything bright stays (an empty ureter, a kidney that puts out none). True
+    if that was done.
 
     `labels` and `hu` (z, y, x) are structure labels and the CT on its own voxels, of which `grid` says the spacing.
     Nothing is looked for beyond them. Without kidneys nothing tells how bright contrast medium is: then all stays.
     """
-    organ = np.isin(labels, ORGAN)
-    if not organ.any():
-        return False
-    changed = follow_urine(labels, hu, organ, grid)
-    return follow_arteries(labels, hu, organ, grid) or changed
-
-
-def follow_urine(labels: np.ndarray, hu: np.ndarray, organ: np.ndarray, grid: Grid) -> bool:
-    """In the excretory phase ureter is what is bright near the network's ureter, and on from there as a tube, in place;
-    of the network's only what lies far from anything bright stays (an empty ureter, a kidney that puts out none).
-
-    `organ` (z, y, x) is the mask of kidneys with lesions."""
     ureter = labels == _URETER
     if ureter.sum() < _LEAST_VOXELS:
         return False
-    least = _least_urine_hu(labels, hu, organ, grid)
+    least = _least_urine_hu(labels, hu, grid)
     if least is None:
         return False
     window = _around(ureter, _URINE_REACH_MM, grid)
@@ -119,21 +108,18 @@ def _small(mask: np.ndarray, most_mm3: float, grid: Grid) -> np.ndarray:
     return mask & chosen[parts]
 
 
-def follow_arteries(labels: np.ndarray, hu: np.ndarray, organ: np.ndarray, grid: Grid) -> bool:
+def follow_arteries(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> None:
     """In the arterial phase what is as bright as the arteries, thin, near a kidney and hangs on them is artery too, in
-    place. Each kidney is judged by itself: one may be brighter than the other. `organ` as above."""
+    place. Each kidney is judged by itself: one may be brighter than the other. Arguments as those of `follow_urine`."""
     artery_hu, vein_hu = (_brightness(labels, hu, (label,)) for label in (_ARTERY, _VEIN))
     if artery_hu < vein_hu + _LEAST_RISE_HU:
-        return False
-    changed = False
-    for kidney, box in _parts(organ, grid):
+        return
+    for kidney, box in _parts(np.isin(labels, ORGAN), grid):
         window = grid.window(box.grown((_ARTERY_REACH_MM,) * 3, (_ARTERY_REACH_MM,) * 3))
         parenchyma = hu[window][kidney[window] & (labels[window] == _KIDNEY)]
         least = _least_artery_hu(artery_hu, vein_hu, parenchyma)
         if least is not None:
             _follow_arteries(labels[window], hu[window], kidney[window], least, grid)
-            changed = True
-    return changed
 
 
 def _follow_arteries(labels: np.ndarray, hu: np.ndarray, kidney: np.ndarray, least: float, grid: Grid) -> None:
@@ -158,10 +144,11 @@ def _around(mask: np.ndarray, mm: float, grid: Grid) -> tuple[slice, slice, slic
     return grid.window(grid.box_of(mask).grown((mm,) * 3, (mm,) * 3))
 
 
-def _least_urine_hu(labels: np.ndarray, hu: np.ndarray, organ: np.ndarray, grid: Grid) -> float | None:
+def _least_urine_hu(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> float | None:
     """From which HU on a voxel is urine with contrast medium; None if there is none. Without contrast medium in blood
-    or kidneys what is bright is a stone. The brighter one of two kidneys counts: a blocked one stays bright for long."""
-    kidneys = [_brightness(np.where(part, labels, 0), hu, (_KIDNEY,)) for part, _ in _parts(organ, grid)]
+    or kidneys what is bright is a stone. The brighter of two kidneys counts: a blocked one stays bright for long."""
+    organs = _parts(np.isin(labels, ORGAN), grid)
+    kidneys = [_brightness(np.where(part, labels, 0), hu, (_KIDNEY,)) for part, _ in organs]
     blood = max(*kidneys, _brightness(labels, hu, (_ARTERY, _VEIN)), -np.inf)
     urine, most = np.percentile(hu[labels == _URETER], (_BRIGHT_PERCENTILE, _STONE_PERCENTILE)).tolist()
     if not kidneys or blood < MOST_PLAIN_HU or most < _STONE_SHARE * blood or urine < blood + _URINE_OVER_BLOOD_HU:

@@ -35,7 +35,7 @@ from .locate import Location, Midline, right_of_midline
 from .maps import label_of_class, scores_of, winners
 from .models import load
 from .network_pass import PassPlan, no_log
-from .opacified import follow_contrast
+from .opacified import follow_arteries, follow_urine
 from .options import AUTO, WHOLE, Options
 from .passes import ParsedMaps, Passes
 from .quality import plan_of, quality_of
@@ -215,8 +215,9 @@ class KidneyParser:
         """Labels of a window of the CT as sharp as contrast medium shows them, without specks, and without kidneys that
         are none if they are `unconfirmed`."""
         voxels = Grid(np.zeros(3), tuple(volume.spacing[::-1].tolist()), labels.shape)
+        follow_arteries(labels, volume.array[window], voxels)  # first: it may join to the rest what would be a speck
         labels = keep_plausible(labels, voxel_ml(volume.affine))
-        if follow_contrast(labels, volume.array[window], voxels):
+        if follow_urine(labels, volume.array[window], voxels):
             labels = keep_plausible(labels, voxel_ml(volume.affine))
         if unconfirmed and KIDNEY in self.config.classes:
             return without_unlikely_kidneys(labels, volume.array[window], voxel_ml(volume.affine))
