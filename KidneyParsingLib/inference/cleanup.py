@@ -7,7 +7,6 @@ volumes), as interpolation can part what hung together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import cc3d
 import numpy as np
@@ -63,18 +62,13 @@ def implausible(
     if not found.any():
         return mask
     window = grid.window(grid.box_of(found).grown((_ROOM_MM,) * 3, (_ROOM_MM,) * 3))
-    part = replace(grid, origin=grid.origin + _offset(window, grid), size=labels[window].shape)
-    mask[window] = _implausible(labels[window], has_kidney, part, midline, kidney_boxes)
+    mask[window] = _implausible(labels[window], has_kidney, grid.part(window), midline, kidney_boxes)
     return mask
 
 
 def suppress(scores: np.ndarray, mask: np.ndarray) -> None:
     """Lets the background win in scores (C, z, y, x) where `mask` (z, y, x), in place."""
     scores[0][mask] = scores[:, mask].max(0) + 1.0
-
-
-def _offset(window: tuple[slice, ...], grid: Grid) -> np.ndarray:
-    return np.array([w.start * mm for w, mm in zip(window, grid.spacing, strict=True)][::-1])
 
 
 def _implausible(

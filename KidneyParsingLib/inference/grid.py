@@ -88,6 +88,11 @@ class Grid:
         """Index slices (z, y, x) lengthened to a `multiple` where the grid has room."""
         return tuple(_lengthened(axis, multiple, size) for axis, size in zip(window, self.size, strict=True))
 
+    def part(self, window: tuple[slice, ...]) -> Grid:
+        """The grid of index slices (z, y, x) of this one."""
+        offset = np.array([axis.start * mm for axis, mm in zip(window, self.spacing, strict=True)])
+        return Grid(self.origin + offset[::-1], self.spacing, tuple(axis.stop - axis.start for axis in window))
+
     def box_of(self, mask: np.ndarray) -> Box:
         """The box around the true voxels of a mask (z, y, x) on this grid."""
         spans = [np.flatnonzero(mask.any(axes)) for axes in ((0, 1), (0, 2), (1, 2))]

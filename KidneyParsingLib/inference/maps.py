@@ -7,7 +7,7 @@ import numpy as np
 from ..networks.configs import NESTED, NetworkConfig, class_of_label
 from ..threads import side_by_side
 
-_SMALLEST = 1e-6
+SMALLEST = 1e-6
 _MOST_FLOAT32_BYTES = 2e8
 
 
@@ -86,9 +86,9 @@ def _logarithms(maps: np.ndarray) -> np.ndarray:
 
 def _take_logarithm(of_class: np.ndarray) -> None:
     for plane in of_class:  # a plane at a time, as float16 is computed in float32
-        plane[:] = np.log(np.maximum(plane, _SMALLEST, dtype=np.float32))
+        plane[:] = np.log(np.maximum(plane, SMALLEST, dtype=np.float32))
 
 
 def _logit(p: np.ndarray) -> np.ndarray:
-    p = np.clip(p.astype(np.float32), _SMALLEST, 1 - _SMALLEST)  # float16 has nothing between that and 1
+    p = np.clip(p.astype(np.float32), SMALLEST, 1 - SMALLEST)  # float16 has nothing between that and 1
     return np.log(p) - np.log1p(-p)

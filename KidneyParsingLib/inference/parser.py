@@ -34,7 +34,7 @@ from .growing import finished
 from .locate import Location, Midline, right_of_midline
 from .maps import label_of_class, scores_of, winners
 from .models import load
-from .network_pass import PassPlan, no_log
+from .network_pass import PassPlan, Predictor, no_log
 from .opacified import follow_arteries, follow_urine
 from .options import AUTO, WHOLE, Options
 from .passes import ParsedMaps, Passes
@@ -44,6 +44,7 @@ from .registry import find_model
 from .resampling import resampled
 from .reviewing import Review, reviewed
 from .search import Regions, around_found, around_located, locate, whole_scan
+from .second_look import look_again
 from .sides import to_segments
 from .steps import Step, Steps
 from .systems import LOCATOR
@@ -65,6 +66,7 @@ _FOUND = 0.1
 # Its fraction when a kidney turns out to reach beyond its region, and all is done again.
 _CUT = 0.88
 _REST = 0.2
+_AGAIN = 0.2
 
 
 def _input_and_output(config: NetworkConfig) -> tuple:
@@ -83,15 +85,17 @@ class KidneyParser:
         self.options = options
         self._log = log
         self.device = CPU if options.device == AUTO and options.backend in ON_CPU else device_of(options.device)
-        self.system = find_model(options.model).system
+        model = find_model(options.model)
+        self.system = model.system
         half = quality_of(options).half
-        self.networks = {name: load(name, self.device, options.backend, half, log) for name in self.system.networks}
+        self.networks = {name: load(name, self.device, options.backend, half, log) for name in model.network_names}
         self.members = [self.networks[name] for name in self.system.members]
         self.config = self.members[0].config
         if len({_input_and_output(member.config) for member in self.members}) > 1:
             raise InputError(
                 _("The networks of {model} do not fit together; release them anew.").format(model=options.model)
             )
+        self.lesions = self._lesion_network()
 
     @property
     def _plan(self) -> PassPlan:
@@ -139,6 +143,18 @@ class KidneyParser:
                 return regions
         return around_located(location, volume, with_ureters)
 
+    def _lesion_network(self) -> Predictor | None:
+        """The network that looks again, where there is one that goes with the members."""
+        network = self.networks.get(self.system.lesions)
+        if network is None or network.config.spacing_mm != self.config.spacing_mm:
+            return None
+        return network if set(network.config.classes) <= set(self.config.classes) else None
+
+    def _looks_again(self) -> bool:
+        """Whether kidneys are looked at again for lesions: what is kidney depends on them."""
+        wanted = self.options.structures
+        return self.lesions is not None and (wanted is None or not {KIDNEY, *LESIONS}.isdisjoint(wanted))
+
     def _wants_columns(self) -> bool:
         """Whether anything is asked for that goes on below the kidneys' boxes, and is to be looked for there."""
         wanted = self.options.structures
@@ -153,11 +169,13 @@ class KidneyParser:
         if not regions.boxes:
             return self._nothing(volume, regions)
         passes = Passes(self.members, self._plan, volume, regions, self._wants_columns())
-        steps = _steps(passes.expected_seconds(), progress, start)
+        steps = _steps(passes.expected_seconds(), progress, start, self._looks_again())
         parsed = passes.run(steps.next)
         self._give_back_memory()
-        tick = steps.next()  # called between all that takes time, so that a run can be cancelled there
         scores = self._scores(parsed, regions)
+        if self._looks_again():
+            look_again(scores, self.config, parsed.grid, self.lesions, volume, steps.next())
+        tick = steps.next()  # called between all that takes time, so that a run can be cancelled there
         tick(0.1)
         notes = regions.notes
         if self.options.cleanup:
@@ -278,10 +296,12 @@ def _boxes(location: Location) -> list[Box]:
     return [kidney.box for kidney in location.kidneys]
 
 
-def _steps(seconds: list[float], progress: Progress, start: float) -> Steps:
-    """The steps after the kidneys are located, of which the regions take `seconds`; the fraction begins at `start`."""
+def _steps(seconds: list[float], progress: Progress, start: float, again: bool) -> Steps:
+    """The steps after the kidneys are located, of which the regions take `seconds`; the fraction begins at `start`.
+    With `again` kidneys are looked at again."""
     text = _("Parsing region {number} of {count}")
     regions = [Step(text.format(number=i + 1, count=len(seconds)), s) for i, s in enumerate(seconds)]
     rest = sum(seconds) * _REST
-    return Steps(progress, start, 1.0, [*regions, Step(_("Bringing the result to the CT's grid"), rest / 2),
+    lesions = [Step(_("Looking for lesions"), sum(seconds) * _AGAIN)] if again else []
+    return Steps(progress, start, 1.0, [*regions, *lesions, Step(_("Bringing the result to the CT's grid"), rest / 2),
                                          Step(_("Cleaning up"), rest / 2)])  # fmt: skip

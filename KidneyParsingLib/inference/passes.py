@@ -102,7 +102,7 @@ class Passes:
             where = maps.count[task.window] == 0 if task.only_new else None
             part = np.ascontiguousarray(hu[task.window])
             for index, member in enumerate(self.members):
-                for z, found in self._slabs(member, part, _share_of(tick, index, len(self.members))):
+                for z, found in self._slabs(member, part, share_of(tick, index, len(self.members))):
                     window, new = (_within(task.window[0], z), *task.window[1:]), None if where is None else where[z]
                     maps.add(window, found[: self._config.outputs], new)
                     if boundary is not None and len(found) > self._config.outputs:
@@ -131,7 +131,8 @@ def _common_grid(regions: Regions, volume: Volume, config: NetworkConfig) -> Gri
     return replace(grid, size=tuple(-(-n // config.stride) * config.stride for n in grid.size))
 
 
-def _share_of(tick: Tick, index: int, count: int) -> Tick:
+def share_of(tick: Tick, index: int, count: int) -> Tick:
+    """A tick for one of `count` equal parts of what `tick` is told of."""
     return lambda share: tick((index + share) / count)
 
 

@@ -77,6 +77,11 @@ class ModelInfo:
         return tuple(s.name for s in STRUCTURES if s.name in found)
 
     @property
+    def network_names(self) -> tuple[str, ...]:
+        """The names of its networks."""
+        return tuple(network.name for network in self.networks)
+
+    @property
     def weights(self) -> tuple[str, ...]:
         """The names of its weights files."""
         return tuple(network.weights for network in self.networks)
@@ -121,9 +126,9 @@ def list_models() -> list[ModelInfo]:
     """The models that can be chosen by name."""
     released, scores = _manifest()["networks"], _manifest()["scores"]
     return [
-        ModelInfo(system, tuple(map(find_network, system.networks)), scores.get(system.name, {}))
+        ModelInfo(system, tuple(find_network(n) for n in system.networks if n in released), scores.get(system.name, {}))
         for system in SYSTEMS
-        if all(network in released for network in system.networks)
+        if all(network in released for network in system.networks if network != system.lesions)
     ]
 
 

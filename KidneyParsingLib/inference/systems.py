@@ -19,7 +19,9 @@ class System:
     `members` are networks whose probability maps are averaged. `finder` finds the kidneys in the whole CT: our locator,
     or a network of the system's own. `gated` multiplies the maps by the finder's mask and `growing` applies TuNet's
     algorithm 1 to them. `mirrored` systems always average mirror images, others when asked to; with `all_axes` along
-    every axis, else right and left only. `summary` is for people who choose, `reference` is the paper.
+    every axis, else right and left only. `lesions` is a network, no paper's, that looks at each kidney once more; the
+    system also works without it.
+    `summary` is for people who choose, `reference` is the paper.
     """
 
     name: str
@@ -31,11 +33,17 @@ class System:
     growing: bool = False
     mirrored: bool = False
     all_axes: bool = False
+    lesions: str = ""
 
     @property
     def networks(self) -> tuple[str, ...]:
         """All networks that are run, the locator too: its spine tells right from left."""
-        return tuple(dict.fromkeys((LOCATOR, self.finder, *self.members)))
+        return tuple(dict.fromkeys((LOCATOR, *self.trained_for, *([self.lesions] if self.lesions else []))))
+
+    @property
+    def trained_for(self) -> tuple[str, ...]:
+        """The networks that training the system means."""
+        return tuple(dict.fromkeys(n for n in (self.finder, *self.members) if n != LOCATOR))
 
 
 SYSTEMS: tuple[System, ...] = (
@@ -44,6 +52,7 @@ SYSTEMS: tuple[System, ...] = (
         _("BA-Net, boundary-aware network: all structures in one run. The default."),
         "Hu et al. 2022, arXiv 2208.13338",
         ("ba_net",),
+        lesions="lesions",
     ),
     System(
         "plain_unet", _("nnU-Net's plain U-Net, BA-Net's comparator."), "10.1038/s41592-020-01008-z", ("plain_unet",)

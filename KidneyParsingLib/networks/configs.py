@@ -21,6 +21,8 @@ NEIGHBOUR_LABELS = {"spine": 101, "liver": 102, "spleen": 103}
 MAYBE_NEIGHBOUR = 104
 KITS_CLASSES = ("background", "kidney", "tumor")
 VESSEL_CLASSES = ("background", "artery", "vein", "ureter")
+# The second look at each kidney.
+LESION_CLASSES = ("background", "kidney", "tumor", "cyst")
 # KiTS: lesions are part of the kidney.
 WHOLE_CLASSES = ("background", "kidney")
 SOFTMAX = "softmax"
@@ -170,6 +172,12 @@ def _locator() -> dict[str, NetworkConfig]:
     return {"small": NetworkConfig("plain_unet", LOCATOR_CLASSES, **scale, **wide)}
 
 
+def _lesions() -> dict[str, NetworkConfig]:
+    """BA-Net small's encoder and segmentation decoder, from which it starts, and its grid; patches of one kidney."""
+    scale = _SMALL | {"features": (12, 24, 48, 96, 128), "patch": (48, 48, 48)}
+    return {"small": NetworkConfig("plain_unet", LESION_CLASSES, **scale, **_ANY_CT)}
+
+
 _MODELS: dict[str, dict[str, NetworkConfig]] = {
     "ba_net": _structures("ba_net"),
     "plain_unet": _structures("plain_unet"),
@@ -181,6 +189,7 @@ _MODELS: dict[str, dict[str, NetworkConfig]] = {
     "tu_net": _tu_net(),
     "l_net": _l_net(),
     "locator": _locator(),
+    "lesions": _lesions(),
 }
 # paper: as published. small: for a CPU's hours or a GPU's minutes. tiny: for a CPU's minutes, comparisons and tests.
 CONFIGS: dict[tuple[str, str], NetworkConfig] = {

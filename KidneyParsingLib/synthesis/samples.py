@@ -38,6 +38,8 @@ _CENTERS = (
     ((Tissue.BOWEL_WALL, Tissue.BOWEL_CONTRAST, Tissue.BOWEL_FLUID, Tissue.STOOL), 0.13),
     ((Tissue.MUSCLE, Tissue.FAT), 0.05),
 )
+# A lesion network's: the same but for vessels; two of three patches show a lesion where the patient has one.
+_LESION_CENTERS = ((KIDNEY_TISSUES, 0.35), ((*TUMOR_TISSUES, Tissue.CYST), 0.65))
 # The locator's patches are centred near kidneys, but for some that show none.
 _LOCATOR_CENTERS = ((KIDNEY_TISSUES, 0.8), ((Tissue.MUSCLE, Tissue.FAT, Tissue.LUNG), 0.2))
 _NARROW_SHARE = 0.1
@@ -149,7 +151,7 @@ class MadeSamples(Dataset):
 
     def _mixed_center(self, tissues: np.ndarray, factor: float, rng: np.random.Generator) -> np.ndarray:
         """Near a voxel of what the sample shall show; near a kidney, or in the middle, where the anatomy has none."""
-        centers = _LOCATOR_CENTERS if self.is_locator else _CENTERS
+        centers = self._centers()
         kinds = centers[rng.choice(len(centers), p=[share for _, share in centers])][0]
         points = _points(tissues, kinds)
         if not len(points):
@@ -158,6 +160,11 @@ class MadeSamples(Dataset):
             return np.array(tissues.shape) / 2
         reach = np.array(self.config.patch) * factor * (0.25 if self.is_locator else 0.2)
         return points[rng.integers(len(points))] + rng.uniform(-reach, reach)
+
+    def _centers(self) -> tuple[tuple[tuple[int, ...], float], ...]:
+        if self.is_locator:
+            return _LOCATOR_CENTERS
+        return _CENTERS if "vein" in self.config.classes else _LESION_CENTERS
 
     def _turn(self, rng: np.random.Generator) -> np.ndarray:
         angles = rng.normal(0, 4 if self.is_locator else 9, 3)

@@ -111,6 +111,7 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "locator": Recipe("plain", None, small=TrainingPlan(steps=4600, rate=2e-3)),
+    "lesions": Recipe("plain", None, small=TrainingPlan(steps=6000, batch=2, rate=1e-3)),
     # Section 4.1; T = 1000 epochs.
     "ba_net": Recipe("ba_net", _NNUNET, _STRONG, small_loss="ba_net_weighted"),
     "plain_unet": Recipe("plain", _NNUNET, _STRONG),
@@ -160,7 +161,7 @@ RECIPES: dict[str, Recipe] = {
 def trainable(name: str, size: str) -> tuple[str, ...]:
     """The networks that training a model (or system) means, for example five for `boundary_stream`; the locator, which
     all share, only if it is asked for by name. Raises InputError, naming what there is, for another name or size."""
-    parts = {s.name: tuple(n for n in s.networks if n != "locator") for s in SYSTEMS}
+    parts = {s.name: s.trained_for for s in SYSTEMS}
     networks = parts.get(name, (name,))
     if any((model_of(network), size) not in CONFIGS for network in networks):
         known = ", ".join(dict.fromkeys((*parts, *RECIPES)))

@@ -11,13 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import Dataset
 
 from ..anatomy import NUM_CLASSES
 from ..errors import InputError
 from ..inference.systems import model_of
-from ..networks.checkpoint import load_tensors
 from ..networks.configs import NEIGHBOUR_LABELS, NESTED, NetworkConfig, config
 from ..networks.devices import choose_device
 from ..networks.registry import build
@@ -34,6 +32,7 @@ from .recipes import LOSSES, LOSSES_WITH_SHARES, LOSSES_WITH_UNKNOWN, REAL_SCANS
 from .schemas import SCHEMAS, Schema
 from .splits import k_fold
 from .trainer import Trainer
+from .transfer import load_initial
 from .validation import CaseValidation
 
 # The name of the "data set" of made anatomies, whose scans are painted anew for every sample.
@@ -185,7 +184,7 @@ def _trainer(
     loss = LOSSES[RECIPES[session.model].loss_of(session.size)](network_config)
     network = build(network_config)
     if session.initial:
-        load_initial(network, session.initial)
+        load_initial(network, network_config, session.initial)
     return Trainer(network, loss, samples, plan, session.output, network_config.to_json(), validation, show)
 
 
@@ -209,15 +208,6 @@ def require_neighbours(stored: list[StoredCase], network_config: NetworkConfig) 
                 f"The labels of {case.name} have no spine, liver or spleen, which this network finds; label the scans "
                 "anew with Utilities/label_real_scans.py, in another folder."
             )
-
-
-def load_initial(network: nn.Module, path: Path) -> None:
-    """Starts a network from released weights. Raises InputError if the file is damaged or another network's."""
-    tensors, _ = load_tensors(path)
-    try:
-        network.load_state_dict({name: value.float() for name, value in tensors.items()})
-    except RuntimeError as error:
-        raise InputError(f"{path} holds weights of another network; give one of the same model and size.") from error
 
 
 def without_validation(plan: TrainingPlan) -> TrainingPlan:

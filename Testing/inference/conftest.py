@@ -62,7 +62,8 @@ def parsed(a_patient: Volume, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     def run(system: System, stubs: dict[str, Stub], progress: Progress = silent, **wanted: Any) -> LabelMap:
         everyone = {LOCATOR: Stub(config("locator"), locator_maps), **stubs}
         monkeypatch.setattr("KidneyParsingLib.inference.parser.load", lambda name, *how: everyone[name])
-        monkeypatch.setattr("KidneyParsingLib.inference.parser.find_model", lambda name: SimpleNamespace(system=system))
+        model = SimpleNamespace(system=system, network_names=tuple(n for n in system.networks if n in everyone))
+        monkeypatch.setattr("KidneyParsingLib.inference.parser.find_model", lambda name: model)
         return KidneyParser(Options(model="stub", device="cpu", **wanted)).parse(a_patient, progress)
 
     return run

@@ -38,7 +38,6 @@ from KidneyParsingLib.training.restyle import rephased, with_pasted_lesion
 from KidneyParsingLib.training.schemas import SCHEMAS
 from KidneyParsingLib.training.session import (
     Session,
-    load_initial,
     make_trainer,
     require_neighbours,
     require_unknown_allowed,
@@ -253,17 +252,6 @@ def test_real_scans_are_mixed_into_made_anatomies_only(tmp_path: Path) -> None:
     session = Session("ba_net", "tiny", "ours", tmp_path, tmp_path / "run", fold=None, mixed=tmp_path)
     with pytest.raises(InputError, match="--mix"):
         make_trainer(session)
-
-
-def test_a_run_starts_from_given_weights_and_refuses_another_network_s(tmp_path: Path) -> None:
-    small, other = (build(config(name, "tiny")) for name in ("plain_unet", "kid_net"))
-    save_network(tmp_path / "w.safetensors", small, config("plain_unet", "tiny"))
-    fresh = build(config("plain_unet", "tiny"))
-    load_initial(fresh, tmp_path / "w.safetensors")
-    expected = {name: value.half().float() for name, value in small.state_dict().items()}
-    assert all(torch.equal(value, expected[name]) for name, value in fresh.state_dict().items())
-    with pytest.raises(InputError, match="another network"):
-        load_initial(other, tmp_path / "w.safetensors")
 
 
 def test_a_run_that_goes_on_from_weights_sees_other_samples_than_the_run_that_made_them(tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+"""The second look at every kidney: what it may change, where, and how much it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from stub_networks import BRIGHT, DIM, Stub, kidney_with, near, system
+from stub_networks import TUMOR as TUMOR_HU
+
+from KidneyParsingLib.inference.grid import Grid
+from KidneyParsingLib.inference.second_look import look_again
+from KidneyParsingLib.networks.configs import LESION_CLASSES, STRUCTURE_CLASSES, config
+from KidneyParsingLib.volumes.volume import LabelMap, Volume
+
+GRID = Grid(np.zeros(3), (2.0, 2.0, 2.0), (48, 64, 96))
+FIRST, LESIONS = config("ba_net", "small"), config("lesions", "small")
+KIDNEY, TUMOR, ARTERY, CYST = (STRUCTURE_CLASSES.index(name) for name in ("kidney", "tumor", "artery", "cyst"))
+INSIDE, ARTERIAL, FAR = (24, 30, 20), (24, 30, 32), (24, 30, 90)
+
+
+def no_tick(share: float) -> None: ...
+
+
+def sure_of_tumor(hu: np.ndarray) -> np.ndarray:
+    """Maps that call everything tumor."""
+    return np.stack([np.full(hu.shape, name == "tumor", np.float32) for name in LESION_CLASSES])
+
+
+def a_first_look(kidney: float = 0.8) -> np.ndarray:
+    """Scores: a kidney of 20 x 20 x 20 voxels (64 ml) with this probability, else tumor; beside it, half artery."""
+    p = np.full((len(STRUCTURE_CLASSES), *GRID.size), 1e-9, np.float32)
+    p[0] = 1
+    window = (slice(14, 34), slice(20, 40), slice(10, 30))
+    for index, share in ((0, 0.0), (KIDNEY, kidney), (TUMOR, 1 - kidney)):
+        p[(index, *window)] = share
+    beside = (slice(14, 34), slice(20, 40), slice(30, 36))
+    p[(0, *beside)], p[(ARTERY, *beside)], p[(CYST, *beside)] = 0.3, 0.6, 0.1
+    return np.log(np.maximum(p, 1e-9))
+
+
+def a_ct() -> Volume:
+    return Volume(np.zeros(GRID.size, np.int16), GRID.affine)
+
+
+def at(scores: np.ndarray, index: int, place: tuple[int, int, int]) -> float:
+    return float(np.exp(scores[(index, *place)]))
+
+
+def test_a_kidney_is_shared_out_by_the_mean_of_both_looks() -> None:
+    scores = a_first_look(kidney=0.8)
+    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    assert at(scores, KIDNEY, INSIDE) == pytest.approx(0.4, abs=1e-4)
+    assert at(scores, TUMOR, INSIDE) == pytest.approx(0.6, abs=1e-4)
+
+
+def test_vessels_keep_what_the_first_look_gave_them() -> None:
+    scores = a_first_look()
+    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    assert at(scores, ARTERY, ARTERIAL) == pytest.approx(0.6, abs=1e-4)
+    rest = [at(scores, index, ARTERIAL) for index in (0, TUMOR, CYST)]
+    assert rest == pytest.approx([0.15, 0.2, 0.05], abs=1e-4)
+
+
+def test_what_lies_far_from_kidneys_is_not_looked_at() -> None:
+    scores = a_first_look()
+    before = scores.copy()
+    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    assert np.array_equal(scores[..., 64:], before[..., 64:]) and at(scores, 0, FAR) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("ml", [0, 4])
+def test_without_a_kidney_of_5_ml_nothing_is_run(ml: int) -> None:
+    scores = np.log(np.full((len(STRUCTURE_CLASSES), *GRID.size), 1e-9, np.float32))
+    scores[0] = 0
+    scores[KIDNEY, 10:20, 10:20, 10 : 10 + ml * 5 // 4] = 1  # 8 mm3 a voxel
+
+    def never(hu: np.ndarray) -> np.ndarray:
+        raise AssertionError("the network was run")
+
+    look_again(scores, FIRST, GRID, Stub(LESIONS, never), a_ct(), no_tick)
+
+
+def test_the_network_sees_the_ct_where_the_kidney_lies() -> None:
+    """Only the voxels that are bright in the CT change, at their place."""
+    scores, ct = a_first_look(kidney=1.0), a_ct()
+    ct.array[20:24, 26:30, 14:18] = 300
+
+    def bright_is_tumor(hu: np.ndarray) -> np.ndarray:
+        bright = (hu > 150).astype(np.float32)
+        return np.stack([0 * bright, 1 - bright, bright, 0 * bright])
+
+    look_again(scores, FIRST, GRID, Stub(LESIONS, bright_is_tumor), ct, no_tick)
+    changed = np.exp(scores[TUMOR]) > 0.4
+    assert changed[20:24, 26:30, 14:18].all() and changed.sum() == 4**3
+
+
+def test_two_kidneys_are_looked_at_one_by_one_and_can_be_cancelled_between() -> None:
+    scores = a_first_look()
+    scores[..., 60:80] = scores[..., 10:30]
+    shares: list[float] = []
+    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), shares.append)
+    assert shares == [0.25, 0.75]
+    assert at(scores, TUMOR, (24, 30, 70)) == at(scores, TUMOR, INSIDE)
+
+
+def dim_is_tumor(hu: np.ndarray) -> np.ndarray:
+    dim = near(hu, DIM).astype(np.float32)
+    return np.stack([0 * dim, 1 - dim, dim, 0 * dim])
+
+
+TWICE = system("ba_net", lesions="lesions")
+MEMBER = Stub(FIRST, kidney_with(0.8, BRIGHT, DIM, TUMOR_HU))
+
+
+def test_a_system_s_lesions_come_from_both_looks(parsed: Callable[..., LabelMap]) -> None:
+    result = parsed(TWICE, {"ba_net": MEMBER, "lesions": Stub(LESIONS, dim_is_tumor)})
+    tumor = next(s for s in result.segments if s.structure.name == "tumor")
+    assert result.mask(tumor)[62:68, 32:52, 92:112].mean() > 0.9  # where the patient's left kidney is dim
+    assert not result.mask(tumor)[:58].any()
+
+
+@pytest.mark.parametrize(
+    ("network", "structures"),
+    [(None, None), (replace(LESIONS, spacing_mm=(1.5,) * 3), None), (LESIONS, ("artery", "vein"))],
+    ids=["not released", "another grid", "vessels alone wanted"],
+)
+def test_where_it_cannot_or_need_not_look_again_the_first_look_stands(
+    network: object, structures: tuple[str, ...] | None, parsed: Callable[..., LabelMap]
+) -> None:
+    def never(hu: np.ndarray) -> np.ndarray:
+        raise AssertionError("the network was run")
+
+    stubs = {"ba_net": MEMBER} | ({"lesions": Stub(network, never)} if network else {})
+    result = parsed(TWICE, stubs, structures=structures)
+    assert {s.structure.name for s in result.segments} == (set() if structures else {"kidney"})

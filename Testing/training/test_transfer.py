@@ -1,0 +1,49 @@
+"""What a training may start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from KidneyParsingLib.errors import InputError
+from KidneyParsingLib.networks import ba_net
+from KidneyParsingLib.networks.checkpoint import save_network
+from KidneyParsingLib.networks.configs import config
+from KidneyParsingLib.networks.registry import build
+from KidneyParsingLib.training.transfer import load_initial
+
+
+def test_a_run_starts_from_given_weights_and_refuses_another_network_s(tmp_path: Path) -> None:
+    small, other = (build(config(name, "tiny")) for name in ("plain_unet", "kid_net"))
+    save_network(tmp_path / "w.safetensors", small, config("plain_unet", "tiny"))
+    fresh = build(config("plain_unet", "tiny"))
+    load_initial(fresh, config("plain_unet", "tiny"), tmp_path / "w.safetensors")
+    expected = {name: value.half().float() for name, value in small.state_dict().items()}
+    assert all(torch.equal(value, expected[name]) for name, value in fresh.state_dict().items())
+    with pytest.raises(InputError, match="another network"):
+        load_initial(other, config("kid_net", "tiny"), tmp_path / "w.safetensors")
+
+
+def test_the_lesion_network_starts_as_a_ba_net_that_sees_no_boundaries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    first, second = config("ba_net", "small"), config("lesions", "small")
+    parent, child = build(first), build(second)
+    save_network(tmp_path / "ba_net.safetensors", parent, first)
+    parent.half().float()  # as it is in the file
+    load_initial(child, second, tmp_path / "ba_net.safetensors")
+    monkeypatch.setattr(ba_net, "enhance", lambda features, boundary: features)
+    x = torch.randn(1, 1, 32, 32, 32)
+    rows = [first.classes.index(name) for name in second.classes]
+    with torch.no_grad():
+        torch.testing.assert_close(child.eval().predict(x), parent.eval().predict(x)[:, rows])
+
+
+def test_a_ba_net_of_other_widths_is_refused(tmp_path: Path) -> None:
+    save_network(tmp_path / "w.safetensors", build(config("ba_net", "tiny")), config("ba_net", "tiny"))
+    lesions = config("lesions", "small")
+    with pytest.raises(InputError, match="another network"):
+        load_initial(build(lesions), lesions, tmp_path / "w.safetensors")
