@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes anatomies, labels the real CTs, trains locator and default system, releases their weights (docs/training.md).
+# Makes anatomies, labels the real CTs, trains locator and default system with its second look, releases their weights (docs/training.md).
 # train_weights.sh SPL_FOLDER KIDNEY_FOLDER REAL_CT_FOLDER RUNS; run again, it goes on where it was. To try it in minutes:
 # ANATOMIES=2 STEPS=2 WEIGHTS=FOLDER, so many anatomies, so many steps a training, and another folder for the weights.
 set -eu
@@ -19,3 +19,6 @@ kidneyparsing train --model locator --data anatomies "$runs/anatomies" --mix "$r
 kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net" --release "$runs/made_only" $trial
 kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net_real" --release "$weights" \
     --init "$runs/made_only/ba_net-small.safetensors" --mix "$runs/real" --share 0.2 --rate 0.001 --steps 4000 $trial
+# The second look at each kidney starts from what BA-Net knows of kidneys.
+kidneyparsing train --model lesions --data anatomies "$runs/anatomies" --resume -o "$runs/lesions" --release "$weights" \
+    --init "$weights/ba_net-small.safetensors" --mix "$runs/real" --share 0.15 $trial

@@ -28,6 +28,7 @@ _SHARE_FACTORS = {"artery": 2.0, "vein": 1.5, "ureter": 3.0}
 # A loss is made for a configuration: Kid-Net's has a weight for every class.
 LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
     "plain": lambda config: plain_loss,
+    "plain_weighted": lambda config: partial(plain_loss, class_weights=_by_class(_CLASS_WEIGHTS, config)),
     "ba_net": lambda config: ba_net_loss,
     "ba_net_weighted": lambda config: partial(
         weighted_ba_net_loss,
@@ -42,7 +43,7 @@ LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
 }
 
 # Those that leave out the voxels which a batch's "keep" says do not count.
-LOSSES_WITH_UNKNOWN = ("plain", "ba_net", "ba_net_weighted", "kid_net")
+LOSSES_WITH_UNKNOWN = ("plain", "plain_weighted", "ba_net", "ba_net_weighted", "kid_net")
 
 # Those that learn how much of a voxel a class fills, where that is known ("shares").
 LOSSES_WITH_SHARES = ("ba_net_weighted",)
@@ -111,7 +112,7 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "locator": Recipe("plain", None, small=TrainingPlan(steps=4600, rate=2e-3)),
-    "lesions": Recipe("plain", None, small=TrainingPlan(steps=6000, batch=2, rate=1e-3)),
+    "lesions": Recipe("plain_weighted", None, small=TrainingPlan(steps=6000, batch=2, rate=8e-4)),
     # Section 4.1; T = 1000 epochs.
     "ba_net": Recipe("ba_net", _NNUNET, _STRONG, small_loss="ba_net_weighted"),
     "plain_unet": Recipe("plain", _NNUNET, _STRONG),

@@ -4,7 +4,8 @@
 
 Two Markdown tables, real and made (synthetic) CT apart; rules as in real_scans.py and made_scans.py, which also makes
 the folder of the split (its `--scans`). Results are kept in --keep, a JSON line for each scan and preset: a run that
-was stopped goes on. Agreement is Dice of kidneys with lesions against the whole scan's.
+was stopped goes on. Agreement is Dice of kidneys with lesions against the whole scan's, everywhere and inside the boxes
+(narrow ones) around the located kidneys, where there are any.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ from real_scans import IGNORED, ORGAN, scans, vessel_dice
 
 from KidneyParsingLib.anatomy import structure
 from KidneyParsingLib.evaluation.metrics import dice, dice_by_structure
+from KidneyParsingLib.inference.grid import index_window
 from KidneyParsingLib.inference.options import DEFAULT_MODEL, Options
 from KidneyParsingLib.inference.parser import KidneyParser
+from KidneyParsingLib.inference.search import around_located, locate
+from KidneyParsingLib.inference.systems import LOCATOR
 from KidneyParsingLib.volumes.reading import read_ct
 from KidneyParsingLib.volumes.volume import Volume
 from KidneyParsingLib.volumes.writing import read_structure_labels
@@ -71,6 +75,15 @@ def cases(real: Path | None, made: Path | None, count: int) -> Iterator[tuple[st
             yield MADE, image, made / "labelsTs" / image.name.replace("_0000", "")
 
 
+def inside_boxes(parser: KidneyParser, volume: Volume) -> np.ndarray:
+    """Mask of the boxes around the located kidneys; all of the scan where the locator is in doubt."""
+    location = locate(parser.networks[LOCATOR], volume)
+    mask = np.full(volume.array.shape, bool(location.doubt))
+    for box in around_located(location, volume, with_ureters=False).boxes:
+        mask[index_window(volume.affine, volume.array.shape, box, margin=0)] = True
+    return mask
+
+
 def score_case(kind: str, image: Path, reference: Path, parsers: dict[str, KidneyParser], kept: ScoreFile) -> None:
     """Adds a record for every preset."""
     if all(kept.find(scan=image.name, preset=preset) for preset in parsers):
@@ -80,6 +93,7 @@ def score_case(kind: str, image: Path, reference: Path, parsers: dict[str, Kidne
         sitk.GetArrayFromImage(sitk.ReadImage(str(reference))) if kind == REAL else read_structure_labels(reference)[0]
     )
     whole: np.ndarray | None = None
+    boxes = inside_boxes(next(iter(parsers.values())), volume)
     for preset, parser in parsers.items():
         start = time.perf_counter()
         labels = parser.parse(volume).structure_labels()
@@ -88,24 +102,26 @@ def score_case(kind: str, image: Path, reference: Path, parsers: dict[str, Kidne
         whole = organ if whole is None else whole
         values = real_dice(labels, truth, volume) if kind == REAL else made_dice(labels, truth)
         record = {"kind": kind, "scan": image.name, "preset": preset, "seconds": seconds, "dice": values}
-        kept.add(record | {"agreement": dice(organ, whole)})
+        kept.add(record | {"agreement": dice(organ, whole), "inside": dice(organ & boxes, whole & boxes)})
 
 
 def table(kind: str, records: list[dict]) -> str:
-    """A row for each preset: median seconds, mean Dice, mean and lowest agreement with the whole scan."""
+    """A row for each preset: median seconds, mean Dice, mean and lowest agreement with the whole scan, everywhere and
+    inside the boxes."""
     names = STRUCTURES[kind]
     lines = [
-        f"| {kind} | scans | seconds | {' | '.join(names)} | agreement | lowest |",
-        "|---" * (len(names) + 5) + "|",
+        f"| {kind} | scans | seconds | {' | '.join(names)} | agreement | lowest | inside | lowest |",
+        "|---" * (len(names) + 7) + "|",
     ]
     for preset in PRESETS:
         rows = [r for r in records if r["kind"] == kind and r["preset"] == preset]
         if rows:
             values = ([r["dice"][name] for r in rows if name in r["dice"]] for name in names)
             cells = [f"{mean(v):.3f}" if v else "-" for v in values]
-            agreement = [r["agreement"] for r in rows]
             seconds = median(r["seconds"] for r in rows)
-            cells += [f"{mean(agreement):.3f}", f"{min(agreement):.3f}"]
+            for where in ("agreement", "inside"):
+                values = [r[where] for r in rows]
+                cells += [f"{mean(values):.3f}", f"{min(values):.3f}"]
             lines.append(f"| {preset} | {len(rows)} | {seconds:.1f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

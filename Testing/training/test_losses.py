@@ -179,6 +179,13 @@ def test_plain_loss_has_the_labels_of_each_scale() -> None:
     assert plain_loss(scales, {"labels": labels}).item() == pytest.approx(expected.item())
 
 
+def test_plain_loss_can_weigh_the_voxels_of_each_class() -> None:
+    labels, logits, weights = random_batch()["labels"], noise(2, 3, 4, 6, 8), torch.tensor([1.0, 3.0, 5.0])
+    weighted = F.cross_entropy(logits, labels, weight=weights, reduction="sum") / labels.numel()
+    expected = plain_loss(logits, {"labels": labels}) - F.cross_entropy(logits, labels) + weighted
+    assert plain_loss(logits, {"labels": labels}, weights).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_plain_loss_equals_monai_and_torch() -> None:
     monai = pytest.importorskip("monai.losses")
     logits, labels = noise(2, 3, 4, 6, 8), random_batch()["labels"]

@@ -36,18 +36,22 @@ def dice_cross_entropy(
     return 1 - dice[:, 1:].mean() + mean_over(cross_entropy, keep).mean()
 
 
-def plain_loss(output: list[torch.Tensor] | torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Weighted sum over scales of `dice_cross_entropy`, each scale with its own labels.
+def plain_loss(
+    output: list[torch.Tensor] | torch.Tensor, batch: Batch, class_weights: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Weighted sum over scales of `dice_cross_entropy`, each scale with its own labels; `class_weights` as there.
 
     `output`: logits (B, C, d, h, w), or a list of them, finest scale first; `batch["labels"]` (B, D, H, W) int64;
     voxels where `batch["keep"]`, if there is one, is 0 do not count.
     """
     scales = [output] if isinstance(output, torch.Tensor) else output
-    losses = [_at_scale(s, batch) for s in scales]
+    losses = [_at_scale(s, batch, class_weights) for s in scales]
     weights = deep_supervision_weights(len(losses))
     return sum((w * loss for w, loss in zip(weights, losses, strict=True)), torch.zeros((), device=losses[0].device))
 
 
-def _at_scale(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+def _at_scale(logits: torch.Tensor, batch: Batch, class_weights: torch.Tensor | None) -> torch.Tensor:
     shape = logits.shape[2:]
-    return dice_cross_entropy(logits, downsampled(batch["labels"], shape), coarser_keep(kept(batch), shape))
+    labels, keep = downsampled(batch["labels"], shape), coarser_keep(kept(batch), shape)
+    weights = None if class_weights is None else class_weights.to(logits.device)
+    return dice_cross_entropy(logits, labels, keep, weights)
