@@ -37,7 +37,7 @@ def add_segment_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--tta",
         action="store_true",
-        help="average with a second look, mirrored or shifted (twice as long)",
+        help="average with a second view, mirrored or shifted (twice as long)",
     )
     parser.add_argument("--quality", default="default", choices=QUALITIES, help="speed against care")
     parser.add_argument("--region", default=AUTO, choices=REGIONS, help="auto: around the kidneys; or the whole scan")

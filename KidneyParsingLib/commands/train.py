@@ -13,7 +13,9 @@ def add_train_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare `train`."""
     text = "Train a model: all networks that it is made of, one after the other, each in a folder of its own."
     parser = subparsers.add_parser("train", help="train a model", description=text)
-    parser.add_argument("--model", required=True, metavar="NAME", help="a model of docs/reproduce.md, or locator")
+    parser.add_argument(
+        "--model", required=True, metavar="NAME", help="a model of docs/reproduce.md, locator or lesions"
+    )
     parser.add_argument("--config", default="small", help="paper, small (default) or tiny")
     parser.add_argument(
         "--data",

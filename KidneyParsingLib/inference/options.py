@@ -22,7 +22,7 @@ _MOST_OVERLAP = 0.9
 @dataclass(frozen=True)
 class Options:
     """`model` is a name of `kidneyparsing models`; `device` auto, cpu, cuda, cuda:N or mps; `structures` those to keep
-    (None: all of the model; what nobody asks for is not looked for); `tta` averages with a second look (mirrored, or
+    (None: all of the model; what nobody asks for is not looked for); `tta` averages with a second view (mirrored, or
     shifted by half a stride for models that tell artery from vein, which a mirror image would confuse).
 
     `quality` is one of QUALITIES, from fast to thorough (docs/performance.md says what each costs and brings).

@@ -44,7 +44,7 @@ from .registry import find_model
 from .resampling import resampled
 from .reviewing import Review, reviewed
 from .search import Regions, around_found, around_located, locate, whole_scan
-from .second_look import look_again
+from .second_look import look_again, second_look_seconds
 from .sides import to_segments
 from .steps import Step, Steps
 from .systems import LOCATOR
@@ -64,9 +64,9 @@ _UNSEEN = 1e3
 # The fraction of a run's progress when the kidneys are located; what comes after the passes, as a share of them.
 _FOUND = 0.1
 # Its fraction when a kidney turns out to reach beyond its region, and all is done again.
-_CUT = 0.88
+_CUT = 0.92
 _REST = 0.2
-_AGAIN = 0.2
+_MOST_AGAIN = 0.5
 
 
 def _input_and_output(config: NetworkConfig) -> tuple:
@@ -146,14 +146,18 @@ class KidneyParser:
     def _lesion_network(self) -> Predictor | None:
         """The network that looks again, where there is one that goes with the members."""
         network = self.networks.get(self.system.lesions)
-        if network is None or network.config.spacing_mm != self.config.spacing_mm:
+        if network is None:
             return None
-        return network if set(network.config.classes) <= set(self.config.classes) else None
-
-    def _looks_again(self) -> bool:
-        """Whether kidneys are looked at again for lesions: what is kidney depends on them."""
-        wanted = self.options.structures
-        return self.lesions is not None and (wanted is None or not {KIDNEY, *LESIONS}.isdisjoint(wanted))
+        if network.config.spacing_mm == self.config.spacing_mm and set(network.config.classes) <= set(
+            self.config.classes
+        ):
+            return network
+        self._log(
+            _("Kidneys are not looked at again for lesions: the networks {networks} do not fit together.").format(
+                networks=", ".join((*self.system.members, self.system.lesions))
+            )
+        )
+        return None
 
     def _wants_columns(self) -> bool:
         """Whether anything is asked for that goes on below the kidneys' boxes, and is to be looked for there."""
@@ -169,12 +173,14 @@ class KidneyParser:
         if not regions.boxes:
             return self._nothing(volume, regions)
         passes = Passes(self.members, self._plan, volume, regions, self._wants_columns())
-        steps = _steps(passes.expected_seconds(), progress, start, self._looks_again())
+        again = second_look_seconds(self.lesions) if self.lesions else 0.0
+        steps = _steps(passes.expected_seconds(), progress, start, again)
         parsed = passes.run(steps.next)
         self._give_back_memory()
         scores = self._scores(parsed, regions)
-        if self._looks_again():
+        if self.lesions:
             look_again(scores, self.config, parsed.grid, self.lesions, volume, steps.next())
+            self._give_back_memory()
         tick = steps.next()  # called between all that takes time, so that a run can be cancelled there
         tick(0.1)
         notes = regions.notes
@@ -296,12 +302,12 @@ def _boxes(location: Location) -> list[Box]:
     return [kidney.box for kidney in location.kidneys]
 
 
-def _steps(seconds: list[float], progress: Progress, start: float, again: bool) -> Steps:
-    """The steps after the kidneys are located, of which the regions take `seconds`; the fraction begins at `start`.
-    With `again` kidneys are looked at again."""
+def _steps(seconds: list[float], progress: Progress, start: float, again: float) -> Steps:
+    """The steps after the kidneys are located, of which the regions take `seconds` and the second look at kidneys, if
+    there is one, `again`; the fraction begins at `start`."""
     text = _("Parsing region {number} of {count}")
     regions = [Step(text.format(number=i + 1, count=len(seconds)), s) for i, s in enumerate(seconds)]
     rest = sum(seconds) * _REST
-    lesions = [Step(_("Looking for lesions"), sum(seconds) * _AGAIN)] if again else []
+    lesions = [Step(_("Looking for lesions"), min(again, sum(seconds) * _MOST_AGAIN))] if again else []
     return Steps(progress, start, 1.0, [*regions, *lesions, Step(_("Bringing the result to the CT's grid"), rest / 2),
                                          Step(_("Cleaning up"), rest / 2)])  # fmt: skip

@@ -13,7 +13,7 @@ from .systems import System
 @dataclass(frozen=True)
 class Quality:
     """`half`: half precision where the processor computes in it. `columns`: also the ureters' column below the kidneys'
-    boxes. `wide`: more room around the kidneys where they still go in one pass. `second_look`: the mean with a second
+    boxes. `wide`: more room around the kidneys where they still go in one pass. `second_view`: the mean with a second
     view, as with `Options.tta`.
 
     No quality asks for windows: a region in one pass scores as well as overlapping windows of the training patch do
@@ -23,13 +23,13 @@ class Quality:
     half: bool = False
     columns: bool = True
     wide: bool = True
-    second_look: bool = False
+    second_view: bool = False
 
 
 _QUALITIES = {
     "fast": Quality(half=True, columns=False, wide=False),
     "default": Quality(),
-    "best": Quality(second_look=True),
+    "best": Quality(second_view=True),
 }
 
 
@@ -40,12 +40,12 @@ def quality_of(options: Options) -> Quality:
 
 def plan_of(options: Options, system: System, config: NetworkConfig) -> PassPlan:
     """How the networks of a system are run: in one pass, or in windows if an overlap is asked for."""
-    views = _views(options.tta or quality_of(options).second_look, system, config)
+    views = _views(options.tta or quality_of(options).second_view, system, config)
     return PassPlan(views, options.overlap is not None, options.overlap)
 
 
-def _views(second_look: bool, system: System, config: NetworkConfig) -> tuple[View, ...]:
-    if not (second_look or system.mirrored):
+def _views(second_view: bool, system: System, config: NetworkConfig) -> tuple[View, ...]:
+    if not (second_view or system.mirrored):
         return PLAIN
     # In a mirror image the aorta lies where the cava should.
     if {"artery", "vein"} <= set(config.classes):

@@ -1,5 +1,5 @@
-"""The models that users can choose: the systems whose networks are all in the manifest beside the weights. Needs no
-torch."""
+"""The models that users can choose: the systems whose networks are in the manifest beside the weights (without the
+one that only looks again for lesions a system goes too). Needs no torch."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Regions:
     may_join: bool = False
 
 
-def locate(locator: Predictor, volume: Volume, tick: Tick) -> Location:
+def locate(locator: Predictor, volume: Volume, tick: Tick = no_tick) -> Location:
     """What the locator finds in a CT."""
     grid = network_grid(volume, locator.config)
     hu = network_input(volume, grid, locator.config)

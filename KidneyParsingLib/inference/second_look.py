@@ -6,6 +6,8 @@ sees little else (docs/experiments.md, 26).
 
 from __future__ import annotations
 
+import time
+
 import cc3d
 import numpy as np
 
@@ -16,46 +18,72 @@ from .cleanup import MIN_KIDNEY_ML, ORGAN
 from .grid import Grid
 from .maps import SMALLEST, label_of_class, winners
 from .network_input import network_input
-from .network_pass import Predictor
+from .network_pass import PassPlan, Predictor
 from .passes import share_of
+from .speeds import expected_seconds, note_seconds
 
 # Around a kidney that was found, mm: what grows out of it may have been missed.
 _MARGIN_MM = 16.0
+# Voxels of two such windows on a grid of 2 mm, usually.
+_USUAL_VOXELS = 2 * 64**3
 # A patient has two kidneys; more parts are a kidney in pieces, or false.
 _MOST_PARTS = 4
-# How much the second look counts beside the first.
-_WEIGHT = 0.5
+# How much the second look counts beside the first: for what belongs to the kidney at all, and for what of that is a
+# lesion; chosen on the validation split (docs/experiments.md, 26).
+_WEIGHT_OF_ORGAN = 0.25
+_WEIGHT_OF_LESIONS = 0.75
+_TINY = 1e-12
 
 
 def look_again(
     scores: np.ndarray, config: NetworkConfig, grid: Grid, lesions: Predictor, volume: Volume, tick: Tick
 ) -> None:
     """Changes scores (C, z, y, x; logarithms of probabilities) on a grid, in place, where kidneys were found: what the
-    first look has for background, kidney, tumor and cyst together becomes the mean of its own sharing and that of
-    `lesions`, a network of those classes and of the grid's spacing. Vessels and ureters stay."""
+    first look has for background, kidney, tumor and cyst together is shared out anew (`shared_anew`) with what
+    `lesions` says, a network of those classes and of the grid's spacing. Vessels and ureters stay."""
     windows = _kidney_windows(scores, config, grid, lesions.config.stride)
     rows = [config.classes.index(name) for name in lesions.config.classes]
+    # Where the first look has not been, or the second already has, nothing changes.
+    todo = scores[0] <= 0
     for index, window in enumerate(windows):
-        hu = network_input(volume, grid.part(window), lesions.config)
-        found = lesions.maps(hu, tick=share_of(tick, index, len(windows)))
-        for plane, second in zip(range(window[0].start, window[0].stop), np.moveaxis(found, 1, 0), strict=True):
-            place = (rows, plane, *window[1:])
-            scores[place] = _shared_anew(scores[place].astype(np.float32), second)
+        found = _second(lesions, network_input(volume, grid.part(window), lesions.config), tick, index, len(windows))
+        for z, second in zip(range(window[0].start, window[0].stop), np.moveaxis(found, 1, 0), strict=True):
+            first = scores[(rows, z, *window[1:])].astype(np.float32)
+            anew = np.log(shared_anew(np.exp(np.minimum(first, 0)), second))
+            scores[(rows, z, *window[1:])] = np.where(todo[(z, *window[1:])], anew, first)
+        todo[window] = False
 
 
-def _shared_anew(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Scores (classes, y, x) of the mean of a first look's scores and a second look's probabilities."""
-    p = np.exp(np.minimum(first, 0))
-    mean = (1 - _WEIGHT) * p + _WEIGHT * p.sum(0) * second
-    return np.log(np.maximum(mean, SMALLEST))
+def shared_anew(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Probabilities (background and the organ's classes, y, x), of which `first` has a sum of its own and `second` the
+    sum 1: as much as `first` has together. Of this the organ has the weighted mean of both shares, and each of its
+    classes the weighted mean of both shares of the organ, where the second look counts the less the less it is sure of
+    an organ."""
+    total, sure = first.sum(0), second[1:].sum(0)
+    organ = (1 - _WEIGHT_OF_ORGAN) * first[1:].sum(0) + _WEIGHT_OF_ORGAN * total * sure
+    parts = first[1:] / np.maximum(first[1:].sum(0), _TINY)
+    parts = (1 - _WEIGHT_OF_LESIONS * sure) * parts + _WEIGHT_OF_LESIONS * second[1:]
+    return np.maximum(np.concatenate([(total - organ)[None], organ * parts]), SMALLEST)
+
+
+def second_look_seconds(lesions: Predictor) -> float:
+    """How long the second look at two kidneys is expected to take."""
+    return expected_seconds(lesions, _USUAL_VOXELS, PassPlan())
+
+
+def _second(lesions: Predictor, hu: np.ndarray, tick: Tick, index: int, count: int) -> np.ndarray:
+    """The network's maps of one of `count` windows; how long it took is remembered."""
+    start = time.perf_counter()
+    found = lesions.maps(hu, tick=share_of(tick, index, count))
+    note_seconds(lesions, hu.size, PassPlan(), time.perf_counter() - start)
+    return found
 
 
 def _kidney_windows(scores: np.ndarray, config: NetworkConfig, grid: Grid, stride: int) -> list[tuple[slice, ...]]:
     """Windows of the grid around the largest parts that were taken for kidneys with their lesions."""
     organ = np.isin(label_of_class(config)[winners(scores)], ORGAN)
     parts = cc3d.connected_components(organ, connectivity=26)
-    voxels = np.bincount(parts.ravel())
-    voxels[0] = 0
+    voxels = np.bincount(parts[organ])
     least = MIN_KIDNEY_ML * 1000 / float(np.prod(grid.spacing))
     largest = [part for part in np.argsort(voxels)[::-1][:_MOST_PARTS] if voxels[part] >= least]
     margin = (_MARGIN_MM,) * 3

@@ -38,7 +38,7 @@ _CENTERS = (
     ((Tissue.BOWEL_WALL, Tissue.BOWEL_CONTRAST, Tissue.BOWEL_FLUID, Tissue.STOOL), 0.13),
     ((Tissue.MUSCLE, Tissue.FAT), 0.05),
 )
-# A lesion network's: the same but for vessels; two of three patches show a lesion where the patient has one.
+# The lesion network's: it is shown nothing but kidneys, and most often their lesions.
 _LESION_CENTERS = ((KIDNEY_TISSUES, 0.35), ((*TUMOR_TISSUES, Tissue.CYST), 0.65))
 # The locator's patches are centred near kidneys, but for some that show none.
 _LOCATOR_CENTERS = ((KIDNEY_TISSUES, 0.8), ((Tissue.MUSCLE, Tissue.FAT, Tissue.LUNG), 0.2))
@@ -58,7 +58,7 @@ class MadeSamples(Dataset):
     and `finished` paints a batch of them where the batch lies, say on a GPU.
 
     `anatomies` is a folder filled by `synthesis.store`; networks with the locator's classes get its labels. With
-    `schema` it says what patches are centred on, else a mix of kidneys, vessels and what looks like them. Raises
+    `schema` it says what patches are centred on, else a mix that suits the classes. Raises
     InputError if the config's grid is of unequal spacing or resized: made anatomies are painted on cubic voxels.
     """
 

@@ -161,13 +161,14 @@ RECIPES: dict[str, Recipe] = {
 
 def trainable(name: str, size: str) -> tuple[str, ...]:
     """The networks that training a model (or system) means, for example five for `boundary_stream`; the locator, which
-    all share, only if it is asked for by name. Raises InputError, naming what there is, for another name or size."""
+    all share, and the default's `lesions` only if they are asked for by name. Raises InputError, naming what there is,
+    for another name or size."""
     parts = {s.name: s.trained_for for s in SYSTEMS}
     networks = parts.get(name, (name,))
     if any((model_of(network), size) not in CONFIGS for network in networks):
         known = ", ".join(dict.fromkeys((*parts, *RECIPES)))
         raise InputError(
             f"There is no model {name!r} with configuration {size!r} to train; choose from: {known}; "
-            "with --config paper, small or tiny (the locator: small)."
+            "with --config paper, small or tiny (locator and lesions: small)."
         )
     return networks

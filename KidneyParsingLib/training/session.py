@@ -37,6 +37,8 @@ from .validation import CaseValidation
 
 # The name of the "data set" of made anatomies, whose scans are painted anew for every sample.
 ANATOMIES = "anatomies"
+# Anatomies know more of what their patches should be centred on than a schema can name.
+_CENTERED_BY_TISSUE = ("ba_net", "locator", "lesions")
 _STATISTICS_VOXELS = 20_000
 
 
@@ -117,7 +119,7 @@ def make_trainer(session: Session, show: Progress = silent) -> Trainer:
 
 def _on_anatomies(session: Session, show: Progress) -> Trainer:
     network_config, plan = config(session.model, session.size), without_validation(session.plan())
-    schema = SCHEMAS.get(session.model) if session.model not in ("ba_net", "locator") else None
+    schema = None if session.model in _CENTERED_BY_TISSUE else SCHEMAS.get(session.model)
     on_gpu = local_device(session.device).type == "cuda"
     length = plan.steps * plan.batch
     soft = RECIPES[session.model].loss_of(session.size) in LOSSES_WITH_SHARES
@@ -193,7 +195,7 @@ def require_unknown_allowed(model: str) -> None:
     if RECIPES[model].loss not in LOSSES_WITH_UNKNOWN:
         raise InputError(
             f"The loss of {model} looks at all voxels, and these labels hold 255 (unknown); train ba_net, plain_unet, "
-            "res_unet, kid_net or the locator on them."
+            "res_unet, kid_net, lesions or the locator on them."
         )
 
 

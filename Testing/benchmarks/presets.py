@@ -114,7 +114,7 @@ def table(kind: str, records: list[dict]) -> str:
         "|---" * (len(names) + 7) + "|",
     ]
     for preset in PRESETS:
-        rows = [r for r in records if r["kind"] == kind and r["preset"] == preset]
+        rows = [r for r in records if r["kind"] == kind and r["preset"] == preset and "inside" in r]
         if rows:
             values = ([r["dice"][name] for r in rows if name in r["dice"]] for name in names)
             cells = [f"{mean(v):.3f}" if v else "-" for v in values]
@@ -132,7 +132,7 @@ def main() -> None:
     arguments.add_argument("--real", type=Path, help="folder of real CTs")
     arguments.add_argument("--made", type=Path, help="folder of the synthetic split")
     arguments.add_argument("--n", type=int, default=10, help="made scans (default 10)")
-    arguments.add_argument("--keep", type=Path, default=Path("presets.jsonl"), help="file of results so far")
+    arguments.add_argument("--keep", type=Path, default=Path("presets_and_boxes.jsonl"), help="file of results so far")
     arguments.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS), help="default: all")
     arguments.add_argument("--model", default=DEFAULT_MODEL)
     given = arguments.parse_args()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def test_a_folder_of_one_s_own_takes_the_place_of_the_released_weights(own_weigh
         find_model("kid_net")
 
 
+def test_a_system_goes_without_its_second_look_but_not_without_its_locator(own_weights: Path) -> None:
+    manifest = own_weights / "manifest.json"
+    assert find_model("ba_net").network_names == ("locator", "ba_net")
+    update_manifest(manifest, "networks", "lesions", json.loads(manifest.read_text())["networks"]["ba_net"])
+    assert find_model("ba_net").network_names == ("locator", "ba_net", "lesions")
+    manifest.write_text(manifest.read_text().replace('"locator"', '"another"'))
+    assert list_models() == []
+
+
 def test_the_network_of_the_best_validation_is_released(own_weights: Path) -> None:
     entry = find_network("ba_net")
     network, _ = load_network(entry.path, entry.sha256)
@@ -56,7 +66,8 @@ def test_a_model_s_facts_are_those_of_its_networks() -> None:
     model = find_model("ba_net")
     assert model.structures == ("kidney", "tumor", "artery", "vein", "ureter", "cyst")
     assert "demonstration" not in model.description and "demonstration" in find_model("tu_net").description
-    assert len(model.weights) == 2 and model.licence == "CC BY-NC-SA 4.0"
+    assert model.network_names == ("locator", "ba_net", "lesions") and len(model.weights) == 3
+    assert model.licence == "CC BY-NC-SA 4.0"
     assert model.megabytes == pytest.approx(sum(n.path.stat().st_size for n in model.networks) / 1e6)
 
 

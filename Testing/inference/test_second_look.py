@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from stub_networks import BRIGHT, DIM, Stub, kidney_with, near, system
+from stub_networks import BRIGHT, DIM, SPINE, Stub, kidney_with, near, system
 from stub_networks import TUMOR as TUMOR_HU
 
+from KidneyParsingLib.errors import Cancelled
+from KidneyParsingLib.inference import second_look
 from KidneyParsingLib.inference.grid import Grid
-from KidneyParsingLib.inference.second_look import look_again
-from KidneyParsingLib.networks.configs import LESION_CLASSES, STRUCTURE_CLASSES, config
+from KidneyParsingLib.inference.second_look import look_again, shared_anew
+from KidneyParsingLib.inference.systems import LOCATOR
+from KidneyParsingLib.networks.configs import LESION_CLASSES, STRUCTURE_CLASSES, NetworkConfig, config
 from KidneyParsingLib.volumes.volume import LabelMap, Volume
 
 GRID = Grid(np.zeros(3), (2.0, 2.0, 2.0), (48, 64, 96))
@@ -49,19 +52,38 @@ def at(scores: np.ndarray, index: int, place: tuple[int, int, int]) -> float:
     return float(np.exp(scores[(index, *place)]))
 
 
-def test_a_kidney_is_shared_out_by_the_mean_of_both_looks() -> None:
+@pytest.fixture
+def weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter for the organ, three quarters for its lesions."""
+    monkeypatch.setattr(second_look, "_WEIGHT_OF_ORGAN", 0.25)
+    monkeypatch.setattr(second_look, "_WEIGHT_OF_LESIONS", 0.75)
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_kidney_is_shared_out_by_the_weighted_mean_of_both_looks() -> None:
+    """All kidney or tumor for both: kidney 0.8 / 4, tumor 0.2 / 4 + 3 / 4."""
     scores = a_first_look(kidney=0.8)
     look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
-    assert at(scores, KIDNEY, INSIDE) == pytest.approx(0.4, abs=1e-4)
-    assert at(scores, TUMOR, INSIDE) == pytest.approx(0.6, abs=1e-4)
+    assert at(scores, KIDNEY, INSIDE) == pytest.approx(0.2, abs=1e-4)
+    assert at(scores, TUMOR, INSIDE) == pytest.approx(0.8, abs=1e-4)
 
 
+@pytest.mark.usefixtures("weights")
 def test_vessels_keep_what_the_first_look_gave_them() -> None:
+    """Of the 0.4 that are no artery the organ had 0.1 and would have all: 0.75 * 0.1 + 0.25 * 0.4 = 0.175, of which
+    the cyst, all of it at first and nothing of it now, keeps a quarter."""
     scores = a_first_look()
     look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
     assert at(scores, ARTERY, ARTERIAL) == pytest.approx(0.6, abs=1e-4)
     rest = [at(scores, index, ARTERIAL) for index in (0, TUMOR, CYST)]
-    assert rest == pytest.approx([0.15, 0.2, 0.05], abs=1e-4)
+    assert rest == pytest.approx([0.225, 0.13125, 0.04375], abs=1e-4)
+
+
+def test_where_the_first_look_has_not_been_nothing_is_found() -> None:
+    scores = a_first_look()
+    scores[0, :16] = 1e3
+    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    assert (scores[:, :16].argmax(0) == 0).all() and (scores[0, :16] == 1e3).all()
 
 
 def test_what_lies_far_from_kidneys_is_not_looked_at() -> None:
@@ -93,17 +115,45 @@ def test_the_network_sees_the_ct_where_the_kidney_lies() -> None:
         return np.stack([0 * bright, 1 - bright, bright, 0 * bright])
 
     look_again(scores, FIRST, GRID, Stub(LESIONS, bright_is_tumor), ct, no_tick)
-    changed = np.exp(scores[TUMOR]) > 0.4
+    changed = np.exp(scores[TUMOR]) > 0.3
     assert changed[20:24, 26:30, 14:18].all() and changed.sum() == 4**3
 
 
 def test_two_kidneys_are_looked_at_one_by_one_and_can_be_cancelled_between() -> None:
     scores = a_first_look()
     scores[..., 60:80] = scores[..., 10:30]
-    shares: list[float] = []
-    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), shares.append)
-    assert shares == [0.25, 0.75]
-    assert at(scores, TUMOR, (24, 30, 70)) == at(scores, TUMOR, INSIDE)
+    before = scores.copy()
+
+    def cancel_in_the_second(share: float) -> None:
+        if share > 0.5:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), cancel_in_the_second)
+    changed = [not np.array_equal(scores[..., half], before[..., half]) for half in (slice(0, 40), slice(60, 96))]
+    assert sorted(changed) == [False, True]
+    look_again(before, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    assert at(before, TUMOR, (24, 30, 70)) == at(before, TUMOR, INSIDE) > 0.6
+
+
+def test_where_two_windows_overlap_the_second_look_counts_once() -> None:
+    """A piece of 8 ml, 8 mm beside the kidney: its window holds most of the kidney."""
+    scores = a_first_look(kidney=0.8)
+    scores[:, 14:24, 20:30, 34:44] = scores[:, 20:30, 26:36, 12:22]
+    scores[:, :, :, 30:34] = np.log(np.float32(1e-9))
+    scores[0, :, :, 30:34] = 0
+    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    kidney = np.exp(scores[KIDNEY, 15:23, 21:29, 12:28])
+    assert kidney.max() - kidney.min() < 1e-6
+
+
+@pytest.mark.parametrize("of_organ", [1.0, 0.3, 1e-5, 1e-8, 0.0])
+def test_probabilities_keep_their_sum_however_sure_the_second_look_is_of_background(of_organ: float) -> None:
+    first = np.array([0.1, 0.5, 0.0, 0.1], np.float32)[:, None, None]
+    second = np.array([1 - of_organ, 0.0, of_organ, 0.0], np.float32)[:, None, None]
+    anew = shared_anew(first, second)
+    assert anew.sum() == pytest.approx(0.7, abs=1e-5)
+    assert anew[1, 0, 0] > 5 * anew[2, 0, 0] or of_organ > 0.1  # what is no organ does not decide which one it is
 
 
 def dim_is_tumor(hu: np.ndarray) -> np.ndarray:
@@ -123,16 +173,35 @@ def test_a_system_s_lesions_come_from_both_looks(parsed: Callable[..., LabelMap]
 
 
 @pytest.mark.parametrize(
-    ("network", "structures"),
-    [(None, None), (replace(LESIONS, spacing_mm=(1.5,) * 3), None), (LESIONS, ("artery", "vein"))],
-    ids=["not released", "another grid", "vessels alone wanted"],
+    "network", [None, replace(LESIONS, spacing_mm=(1.5,) * 3)], ids=["not released", "another grid"]
 )
-def test_where_it_cannot_or_need_not_look_again_the_first_look_stands(
-    network: object, structures: tuple[str, ...] | None, parsed: Callable[..., LabelMap]
+def test_where_it_cannot_look_again_the_first_look_stands(
+    network: NetworkConfig | None, parsed: Callable[..., LabelMap]
 ) -> None:
     def never(hu: np.ndarray) -> np.ndarray:
         raise AssertionError("the network was run")
 
     stubs = {"ba_net": MEMBER} | ({"lesions": Stub(network, never)} if network else {})
-    result = parsed(TWICE, stubs, structures=structures)
-    assert {s.structure.name for s in result.segments} == (set() if structures else {"kidney"})
+    assert {s.structure.name for s in parsed(TWICE, stubs).segments} == {"kidney"}
+
+
+def test_progress_never_falls_where_a_kidney_is_cut_and_all_is_done_again(
+    a_patient: Volume, parsed: Callable[..., LabelMap]
+) -> None:
+    """The locator sees the bright parts only, so the left kidney, tumor and all, ends far beyond its box."""
+    a_patient.array[:, 30:54, 90:114] = DIM
+    a_patient.array[80:, 30:54, 90:114] = BRIGHT
+
+    def bright_alone(hu: np.ndarray) -> np.ndarray:
+        kidney, spine = near(hu, BRIGHT), near(hu, SPINE)
+        return np.stack([~kidney & ~spine, kidney, spine, hu * 0, hu * 0])
+
+    seen: list[float] = []
+    stubs = {
+        "ba_net": MEMBER,
+        "lesions": Stub(LESIONS, dim_is_tumor),
+        LOCATOR: Stub(config("locator"), bright_alone),
+    }
+    result = parsed(TWICE, stubs, lambda fraction, phase: seen.append(fraction))
+    assert any("beyond" in str(note) for note in result.notes)
+    assert seen == sorted(seen) and seen[-1] == 1

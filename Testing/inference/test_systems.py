@@ -39,7 +39,7 @@ def test_members_of_an_ensemble_are_numbered() -> None:
 
 
 def test_every_weights_file_is_the_one_in_the_manifest() -> None:
-    for network in {n for system in SYSTEMS for n in system.networks}:
+    for network in {n for model in list_models() for n in model.network_names}:
         entry = find_network(network)
         assert hashlib.sha256(entry.path.read_bytes()).hexdigest() == entry.sha256
         assert load_network(entry.path)[1].network in NETWORKS

@@ -157,7 +157,7 @@ def test_where_tumor_meets_kidney_is_an_edge_of_both() -> None:
 def test_centers_are_known_names_and_their_probabilities_sum_to_one(model: str) -> None:
     names, shares = zip(*SCHEMAS[model].centers, strict=True)
     model = {"kidneys": "ba_net"}.get(model, model.removesuffix("_dw").removesuffix("_paper"))
-    classes = CONFIGS[model, "paper"].classes
+    classes = CONFIGS[model, "small"].classes
     lines = tuple(f"{name} centerline" for name in classes)
     assert set(names) <= {"any", "foreground", "background", *classes, *lines}
     assert sum(shares) == pytest.approx(1)
