@@ -113,6 +113,8 @@ def main() -> None:
     arguments.add_argument("--models", nargs="+", default=[DEFAULT_MODEL])
     arguments.add_argument("--pictures", type=Path, help="folder for a picture of each scan")
     given = arguments.parse_args()
+    if given.pictures:
+        given.pictures.mkdir(parents=True, exist_ok=True)
     if not scans(given.real):
         arguments.error(f"{given.real} holds no .nii.gz; give the folder of real CTs")
     print("| model | scan | kidney | artery | vein | missed kidneys | false kidney, ml | called tumor, ml | seconds |")
