@@ -49,7 +49,7 @@ class System:
 SYSTEMS: tuple[System, ...] = (
     System(
         "ba_net",
-        _("BA-Net, boundary-aware network: all structures in one run. The default."),
+        _("BA-Net, boundary-aware network: all structures in one run, lesions in a second look. The default."),
         "Hu et al. 2022, arXiv 2208.13338",
         ("ba_net",),
         lesions="lesions",
