@@ -29,6 +29,9 @@ _LIKELY_KIDNEY_ML = 20.0
 # What hangs on a kidney by a bridge thinner than twice this is not kidney (bowel with contrast, spleen). Chosen on real
 # CT and on real kidneys' shapes (docs/experiments.md, 18).
 _BRIDGE_MM = 6.5
+# It is clearly thicker than the bridge, too: lips and poles of a kidney hang on it by little less than they are thick
+# (docs/experiments.md, 27).
+_THICKER_MM = 2.0
 # What is cut off reaches this much further around its core than the bridge's half.
 _REGROWTH_MM = 4.0
 # Pieces of one kidney lie no further from each other.
@@ -133,7 +136,7 @@ def _appendages(organ: np.ndarray, core: np.ndarray, kidney: np.ndarray, right: 
     parts = cc3d.connected_components(organ, connectivity=26)
     hangs = np.zeros(int(parts.max()) + 1, bool)
     hangs[parts[good[cores]]] = True
-    others = (cores > 0) & ~good[cores] & hangs[parts]
+    others = _thick((cores > 0) & ~good[cores] & hangs[parts], cores, organ, grid)
     cut = np.zeros_like(organ)
     if others.any():
         reach = _BRIDGE_MM + _REGROWTH_MM
@@ -141,6 +144,18 @@ def _appendages(organ: np.ndarray, core: np.ndarray, kidney: np.ndarray, right: 
         to_other, to_good = (distance(np.ascontiguousarray(mask[window]), grid) for mask in (others, good[cores]))
         cut[window] = (to_other <= reach) & (to_other < to_good)
     return cut
+
+
+def _thick(others: np.ndarray, cores: np.ndarray, organ: np.ndarray, grid: Grid) -> np.ndarray:
+    """Those of the cores `others` (z, y, x; numbered in `cores`) that lie clearly deeper in the organ than a bridge."""
+    if not others.any():
+        return others
+    window = grid.window(grid.box_of(others).grown((2 * _BRIDGE_MM,) * 3, (2 * _BRIDGE_MM,) * 3))
+    found = others[window]
+    depth = distance(np.ascontiguousarray(~organ[window]), grid)[found]
+    deepest = np.zeros(int(cores.max()) + 1)
+    np.maximum.at(deepest, cores[window][found], depth)
+    return others & (deepest >= _BRIDGE_MM + _THICKER_MM)[cores]
 
 
 def _as_good_as_any(

@@ -219,7 +219,7 @@ def test_bowel_that_hangs_on_a_kidney_by_a_thin_bridge_is_cut_off(a_scene: tuple
     labels, grid = a_scene
     with_bowel = labels.copy()
     with_bowel[29:31, 5:20, 24:26] = LABEL["kidney"]
-    with_bowel[26:36, 2:10, 20:30] = LABEL["kidney"]
+    with_bowel[26:36, 1:11, 20:30] = LABEL["kidney"]
     result = suppressed(with_bowel, grid)
     assert not result[:, :12].any()
     assert (result[:, 18:] != labels[:, 18:]).mean() < 1e-3
@@ -293,6 +293,19 @@ def test_what_lies_beside_the_spine_is_no_kidney_where_both_are_whole(
 def ball(middle: tuple[int, int, int], radius: float, shape: tuple[int, ...] = (60, 60, 120)) -> np.ndarray:
     z, y, x = np.ogrid[tuple(slice(n) for n in shape)]
     return (z - middle[0]) ** 2 + (y - middle[1]) ** 2 + (x - middle[2]) ** 2 < radius**2
+
+
+@pytest.mark.parametrize(("radius", "stays"), [(4, True), (6, False)])
+def test_a_lip_hardly_thicker_than_its_bridge_stays_and_a_loop_of_bowel_goes(
+    a_scene: tuple[np.ndarray, Grid], radius: int, stays: bool
+) -> None:
+    """Balls of 16 and 24 mm on a left kidney, both joined to it by a bridge of 10 mm."""
+    labels, grid = a_scene
+    more = np.where(labels == LABEL["kidney"], labels, 0).astype(np.uint8)
+    middle = 30 - 12 - 2 - radius
+    more[28:33, middle:30, 93:98] = LABEL["kidney"]
+    more[ball((30, middle, 95), radius)] = LABEL["kidney"]
+    assert (suppressed(more, grid)[ball((30, middle, 95), radius - 1)] > 0).all() == stays
 
 
 @pytest.mark.parametrize(
