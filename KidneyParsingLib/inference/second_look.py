@@ -29,7 +29,7 @@ _USUAL_VOXELS = 2 * 64**3
 # A patient has two kidneys; more parts are a kidney in pieces, or false.
 _MOST_PARTS = 4
 # How much the second look counts beside the first: for what belongs to the kidney at all, and for what of that is a
-# lesion; chosen on the validation split (docs/experiments.md, 26).
+# lesion; chosen on the validation split and real scans (docs/experiments.md, 26).
 _WEIGHT_OF_ORGAN = 0.25
 _WEIGHT_OF_LESIONS = 0.5
 _TINY = 1e-12
