@@ -4,9 +4,9 @@
 
 A CT NAME.nii.gz takes part if NAME_ref.nii.gz lies beside it or in Testing/references (1 kidney, 3 artery, 4 vein, 6
 cyst, 255 unknown). References show neither ureters nor the vessels beyond some slices; there the voxels around what the
-released model finds, and the great vessels' course, become 255, at which no loss looks. Spine, liver and spleen, for
-the locator's training, are what the released locator is sure of; where it is not, it will learn nothing
-(`configs.NEIGHBOUR_LABELS`).
+released model finds, the kidneys' sinuses and the great vessels' course become 255, at which no loss looks. Spine,
+liver and spleen, for the locator's training, are what the released locator is sure of; where it is not, it will learn
+nothing (`configs.NEIGHBOUR_LABELS`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from scipy import ndimage
 
 from KidneyParsingLib.anatomy import structure
 from KidneyParsingLib.inference.api import segment
+from KidneyParsingLib.inference.cleanup import ORGAN
 from KidneyParsingLib.inference.devices import CPU
-from KidneyParsingLib.inference.grid import interpolated, reference_image
+from KidneyParsingLib.inference.grid import Grid, interpolated, reference_image
 from KidneyParsingLib.inference.locate import probabilities
 from KidneyParsingLib.inference.maps import scores_of
 from KidneyParsingLib.inference.models import load
+from KidneyParsingLib.inference.neighbourhood import distance
 from KidneyParsingLib.inference.network_input import network_grid, network_input
 from KidneyParsingLib.inference.systems import LOCATOR
 from KidneyParsingLib.networks.configs import LOCATOR_CLASSES, MAYBE_NEIGHBOUR, NEIGHBOUR_LABELS
@@ -39,6 +41,8 @@ VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 REFERENCES = Path(__file__).parents[1] / "Testing" / "references"
 # Around what the model finds, and around the projected great vessels, voxels.
 NEAR, COURSE = 2, 12
+# A renal pelvis lies where a kidney is hollow, less wide than twice this.
+SINUS_MM = 15.0
 # How sure the locator must be of a neighbour; liver, even a fatty one, and spleen are no darker than the second number.
 SURE, LEAST_ORGAN_HU = 0.9, 25
 
@@ -49,13 +53,13 @@ def reference_of(image: Path) -> Path | None:
     return next((folder / name for folder in (image.parent, REFERENCES) if (folder / name).is_file()), None)
 
 
-def completed(reference: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """The reference (z, y, x) with 255 where it is silent on vessels and ureters that may be there.
+def completed(reference: np.ndarray, found: np.ndarray, grid: Grid) -> np.ndarray:
+    """The reference (z, y, x) on `grid` with 255 where it is silent on vessels and ureters that may be there.
 
     `found` holds the structure labels that the model finds.
     """
     labels = reference.copy()
-    unknown = ndimage.binary_dilation(found == URETER, iterations=NEAR)
+    unknown = ndimage.binary_dilation(found == URETER, iterations=NEAR) | _sinus(np.isin(reference, ORGAN), grid)
     for vessel in VESSELS:
         shown = reference == vessel
         silent = ~_between_first_and_last(shown)[:, None, None]
@@ -63,6 +67,15 @@ def completed(reference: np.ndarray, found: np.ndarray) -> np.ndarray:
         unknown |= silent & (ndimage.binary_dilation(found == vessel, iterations=NEAR) | course)
     labels[unknown & (labels == 0)] = UNKNOWN
     return labels
+
+
+def _sinus(kidneys: np.ndarray, grid: Grid) -> np.ndarray:
+    """What a ball of `SINUS_MM` cannot reach from outside kidneys (z, y, x; bool)."""
+    window = grid.window(grid.box_of(kidneys).grown((2 * SINUS_MM,) * 3, (2 * SINUS_MM,) * 3))
+    near, sinus = np.ascontiguousarray(kidneys[window]), np.zeros_like(kidneys)
+    outside = distance(near, grid) > SINUS_MM
+    sinus[window] = (distance(outside, grid) >= SINUS_MM) & ~near
+    return sinus
 
 
 def _between_first_and_last(mask: np.ndarray) -> np.ndarray:
@@ -108,7 +121,8 @@ def write_case(image: Path, reference: Path, out: Path) -> None:
     if (out / "labelsTr" / f"{name}.nii.gz").exists():
         return
     mask = sitk.ReadImage(str(reference))
-    labels = completed(sitk.GetArrayFromImage(mask), segment(image).structure_labels())
+    grid = Grid(np.zeros(3), mask.GetSpacing()[::-1], mask.GetSize()[::-1])
+    labels = completed(sitk.GetArrayFromImage(mask), segment(image).structure_labels(), grid)
     labels = np.where(labels == 0, neighbours(read_ct(image)), labels)
     result = sitk.GetImageFromArray(labels)
     result.CopyInformation(mask)

@@ -20,5 +20,5 @@ kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -
 kidneyparsing train --model ba_net --data anatomies "$runs/anatomies" --resume -o "$runs/ba_net_real" --release "$weights" \
     --init "$runs/made_only/ba_net-small.safetensors" --mix "$runs/real" --share 0.2 --rate 0.001 --steps 4000 $trial
 # The second look at each kidney starts from what BA-Net knows of kidneys.
-kidneyparsing train --model lesions --data anatomies "$runs/anatomies" --resume -o "$runs/lesions" --release "$weights" \
+kidneyparsing train --model second_look --data anatomies "$runs/anatomies" --resume -o "$runs/second_look" --release "$weights" \
     --init "$weights/ba_net-small.safetensors" --mix "$runs/real" --share 0.15 $trial

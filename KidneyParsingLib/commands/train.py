@@ -14,7 +14,7 @@ def add_train_parser(subparsers: argparse._SubParsersAction) -> None:
     text = "Train a model: all networks that it is made of, one after the other, each in a folder of its own."
     parser = subparsers.add_parser("train", help="train a model", description=text)
     parser.add_argument(
-        "--model", required=True, metavar="NAME", help="a model of docs/reproduce.md, locator or lesions"
+        "--model", required=True, metavar="NAME", help="a model of docs/reproduce.md, locator or second_look"
     )
     parser.add_argument("--config", default="small", help="paper, small (default) or tiny")
     parser.add_argument(

@@ -95,7 +95,7 @@ class KidneyParser:
             raise InputError(
                 _("The networks of {model} do not fit together; release them anew.").format(model=options.model)
             )
-        self.lesions = self._lesion_network()
+        self.second_look = self._second_look_network()
 
     @property
     def _plan(self) -> PassPlan:
@@ -143,9 +143,9 @@ class KidneyParser:
                 return regions
         return around_located(location, volume, with_ureters)
 
-    def _lesion_network(self) -> Predictor | None:
+    def _second_look_network(self) -> Predictor | None:
         """The network that looks again, where there is one that goes with the members."""
-        network = self.networks.get(self.system.lesions)
+        network = self.networks.get(self.system.second_look)
         if network is None:
             return None
         if network.config.spacing_mm == self.config.spacing_mm and set(network.config.classes) <= set(
@@ -153,8 +153,8 @@ class KidneyParser:
         ):
             return network
         self._log(
-            _("Kidneys are not looked at again for lesions: the networks {networks} do not fit together.").format(
-                networks=", ".join((*self.system.members, self.system.lesions))
+            _("Nothing is looked at again: the networks {networks} do not fit together.").format(
+                networks=", ".join((*self.system.members, self.system.second_look))
             )
         )
         return None
@@ -173,13 +173,13 @@ class KidneyParser:
         if not regions.boxes:
             return self._nothing(volume, regions)
         passes = Passes(self.members, self._plan, volume, regions, self._wants_columns())
-        again = second_look_seconds(self.lesions) if self.lesions else 0.0
+        again = second_look_seconds(self.second_look) if self.second_look else 0.0
         steps = _steps(passes.expected_seconds(), progress, start, again)
         parsed = passes.run(steps.next)
         self._give_back_memory()
         scores = self._scores(parsed, regions)
-        if self.lesions:
-            look_again(scores, self.config, parsed.grid, self.lesions, volume, steps.next())
+        if self.second_look:
+            look_again(scores, self.config, parsed.grid, self.second_look, volume, steps.next())
             self._give_back_memory()
         tick = steps.next()  # called between all that takes time, so that a run can be cancelled there
         tick(0.1)
@@ -303,11 +303,11 @@ def _boxes(location: Location) -> list[Box]:
 
 
 def _steps(seconds: list[float], progress: Progress, start: float, again: float) -> Steps:
-    """The steps after the kidneys are located, of which the regions take `seconds` and the second look at kidneys, if
-    there is one, `again`; the fraction begins at `start`."""
+    """The steps after the kidneys are located, of which the regions take `seconds` and the second look, if there is
+    one, `again`; the fraction begins at `start`."""
     text = _("Parsing region {number} of {count}")
     regions = [Step(text.format(number=i + 1, count=len(seconds)), s) for i, s in enumerate(seconds)]
     rest = sum(seconds) * _REST
-    lesions = [Step(_("Looking for lesions"), min(again, sum(seconds) * _MOST_AGAIN))] if again else []
-    return Steps(progress, start, 1.0, [*regions, *lesions, Step(_("Bringing the result to the CT's grid"), rest / 2),
+    second = [Step(_("Looking once more"), min(again, sum(seconds) * _MOST_AGAIN))] if again else []
+    return Steps(progress, start, 1.0, [*regions, *second, Step(_("Bringing the result to the CT's grid"), rest / 2),
                                          Step(_("Cleaning up"), rest / 2)])  # fmt: skip

@@ -1,5 +1,5 @@
 """The models that users can choose: the systems whose networks are in the manifest beside the weights (without the
-one that only looks again for lesions a system goes too). Needs no torch."""
+one that only looks again a system goes too). Needs no torch."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def list_models() -> list[ModelInfo]:
     return [
         ModelInfo(system, tuple(find_network(n) for n in system.networks if n in released), scores.get(system.name, {}))
         for system in SYSTEMS
-        if all(network in released for network in system.networks if network != system.lesions)
+        if all(network in released for network in system.networks if network != system.second_look)
     ]
 
 

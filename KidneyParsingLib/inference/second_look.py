@@ -1,7 +1,7 @@
-"""A second look at every kidney that was found, by a network that knows kidneys and their lesions only.
+"""A second look at every kidney that was found, by a network that knows kidneys, their lesions and ureters only.
 
 A network that learns all structures of a trunk sees few lesions among its samples; one that is shown a kidney at a time
-sees little else (docs/experiments.md, 26).
+sees little else (docs/experiments.md, 26 and 28).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 from ..networks.configs import NetworkConfig
 from ..volumes.volume import Volume
 from .backends.backend import Tick
-from .cleanup import MIN_KIDNEY_ML, ORGAN
+from .cleanup import LESIONS, MIN_KIDNEY_ML, ORGAN
 from .grid import Grid
 from .maps import SMALLEST, label_of_class, winners
 from .network_input import network_input
 from .network_pass import PassPlan, Predictor
-from .passes import share_of
+from .passes import Window, share_of
 from .speeds import expected_seconds, note_seconds
 
 # Around a kidney that was found, mm: what grows out of it may have been missed.
@@ -29,25 +29,30 @@ _USUAL_VOXELS = 2 * 64**3
 # A patient has two kidneys; more parts are a kidney in pieces, or false.
 _MOST_PARTS = 4
 # How much the second look counts beside the first: for what belongs to the kidney at all, and for what of that is a
-# lesion; chosen on the validation split and real scans (docs/experiments.md, 26).
-_WEIGHT_OF_ORGAN = 0.25
+# lesion; chosen on the validation split and real scans (docs/experiments.md, 26 and 28).
+_WEIGHT_OF_ORGAN = 0.5
 _WEIGHT_OF_LESIONS = 0.5
+_ORGAN_CLASSES = ("kidney", *LESIONS)
+# So much of what the second look has for kidney or lesion is added to the first's, which else had an opinion of them
+# where it has next to nothing for either.
+_HARDLY = 1e-4
 _TINY = 1e-12
 
 
 def look_again(
-    scores: np.ndarray, config: NetworkConfig, grid: Grid, lesions: Predictor, volume: Volume, tick: Tick
+    scores: np.ndarray, config: NetworkConfig, grid: Grid, network: Predictor, volume: Volume, tick: Tick
 ) -> None:
     """Changes scores (C, z, y, x; logarithms of probabilities) on a grid, in place, where kidneys were found: what the
     first look has for background, kidney, tumor and cyst together is shared out anew (`shared_anew`) with what
-    `lesions` says, a network of those classes and of the grid's spacing. Vessels and ureters stay."""
-    windows = _kidney_windows(scores, config, grid, lesions.config.stride)
-    rows = [config.classes.index(name) for name in lesions.config.classes]
+    `network` says, which knows these and is of the grid's spacing. Vessels and ureters stay."""
+    windows = _windows(scores, config, grid, network.config.stride)
+    rows = [config.classes.index(name) for name in ("background", *_ORGAN_CLASSES)]
+    organ = [network.config.classes.index(name) for name in _ORGAN_CLASSES]
     # Where the first look has not been, or the second already has, nothing changes.
     todo = scores[0] <= 0
     for index, window in enumerate(windows):
-        found = _second(lesions, network_input(volume, grid.part(window), lesions.config), tick, index, len(windows))
-        for z, second in zip(range(window[0].start, window[0].stop), np.moveaxis(found, 1, 0), strict=True):
+        found = _second(network, network_input(volume, grid.part(window), network.config), tick, index, len(windows))
+        for z, second in zip(range(window[0].start, window[0].stop), np.moveaxis(found[organ], 1, 0), strict=True):
             first = scores[(rows, z, *window[1:])].astype(np.float32)
             anew = np.log(shared_anew(np.exp(np.minimum(first, 0)), second))
             scores[(rows, z, *window[1:])] = np.where(todo[(z, *window[1:])], anew, first)
@@ -55,31 +60,32 @@ def look_again(
 
 
 def shared_anew(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Probabilities (background and the organ's classes, y, x), of which `first` has a sum of its own and `second` the
-    sum 1: as much as `first` has together. Of this the organ has the weighted mean of both shares, and each of its
+    """Probabilities (background and the organ's classes, y, x) with the sum that `first` (the same) has: the organ has
+    the weighted mean of its share of this and what `second` (the organ's classes, y, x) has for it, and each of its
     classes the weighted mean of both shares of the organ, where the second look counts the less the less it is sure of
     an organ."""
-    total, sure = first.sum(0), second[1:].sum(0)
+    total, sure = first.sum(0), second.sum(0)
     organ = (1 - _WEIGHT_OF_ORGAN) * first[1:].sum(0) + _WEIGHT_OF_ORGAN * total * sure
-    parts = first[1:] / np.maximum(first[1:].sum(0), _TINY)
-    parts = (1 - _WEIGHT_OF_LESIONS * sure) * parts + _WEIGHT_OF_LESIONS * second[1:]
+    parts = first[1:] + _HARDLY * second
+    parts /= np.maximum(parts.sum(0), _TINY)
+    parts = (1 - _WEIGHT_OF_LESIONS * sure) * parts + _WEIGHT_OF_LESIONS * second
     return np.maximum(np.concatenate([(total - organ)[None], organ * parts]), SMALLEST)
 
 
-def second_look_seconds(lesions: Predictor) -> float:
+def second_look_seconds(network: Predictor) -> float:
     """How long the second look at two kidneys is expected to take."""
-    return expected_seconds(lesions, _USUAL_VOXELS, PassPlan())
+    return expected_seconds(network, _USUAL_VOXELS, PassPlan())
 
 
-def _second(lesions: Predictor, hu: np.ndarray, tick: Tick, index: int, count: int) -> np.ndarray:
+def _second(network: Predictor, hu: np.ndarray, tick: Tick, index: int, count: int) -> np.ndarray:
     """The network's maps of one of `count` windows; how long it took is remembered."""
     start = time.perf_counter()
-    found = lesions.maps(hu, tick=share_of(tick, index, count))
-    note_seconds(lesions, hu.size, PassPlan(), time.perf_counter() - start)
+    found = network.maps(hu, tick=share_of(tick, index, count))
+    note_seconds(network, hu.size, PassPlan(), time.perf_counter() - start)
     return found
 
 
-def _kidney_windows(scores: np.ndarray, config: NetworkConfig, grid: Grid, stride: int) -> list[tuple[slice, ...]]:
+def _windows(scores: np.ndarray, config: NetworkConfig, grid: Grid, stride: int) -> list[Window]:
     """Windows of the grid around the largest parts that were taken for kidneys with their lesions."""
     organ = np.isin(label_of_class(config)[winners(scores)], ORGAN)
     parts = cc3d.connected_components(organ, connectivity=26)

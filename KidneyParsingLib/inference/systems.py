@@ -19,9 +19,8 @@ class System:
     `members` are networks whose probability maps are averaged. `finder` finds the kidneys in the whole CT: our locator,
     or a network of the system's own. `gated` multiplies the maps by the finder's mask and `growing` applies TuNet's
     algorithm 1 to them. `mirrored` systems always average mirror images, others when asked to; with `all_axes` along
-    every axis, else right and left only. `lesions` is a network, no paper's, that looks at each kidney once more; the
-    system also works without it.
-    `summary` is for people who choose, `reference` is the paper.
+    every axis, else right and left only. `second_look` is a network, no paper's, that looks at each kidney again;
+    the system also works without it. `summary` is for people who choose, `reference` is the paper.
     """
 
     name: str
@@ -33,12 +32,12 @@ class System:
     growing: bool = False
     mirrored: bool = False
     all_axes: bool = False
-    lesions: str = ""
+    second_look: str = ""
 
     @property
     def networks(self) -> tuple[str, ...]:
         """All networks that are run, the locator too: its spine tells right from left."""
-        return tuple(dict.fromkeys((LOCATOR, *self.trained_for, *([self.lesions] if self.lesions else []))))
+        return tuple(dict.fromkeys((LOCATOR, *self.trained_for, *([self.second_look] if self.second_look else []))))
 
     @property
     def trained_for(self) -> tuple[str, ...]:
@@ -49,10 +48,10 @@ class System:
 SYSTEMS: tuple[System, ...] = (
     System(
         "ba_net",
-        _("BA-Net, boundary-aware network: all structures in one run, lesions in a second look. The default."),
+        _("BA-Net, boundary-aware network: all structures in one run, what is small in a second look. The default."),
         "Hu et al. 2022, arXiv 2208.13338",
         ("ba_net",),
-        lesions="lesions",
+        second_look="second_look",
     ),
     System(
         "plain_unet", _("nnU-Net's plain U-Net, BA-Net's comparator."), "10.1038/s41592-020-01008-z", ("plain_unet",)

@@ -22,7 +22,7 @@ MAYBE_NEIGHBOUR = 104
 KITS_CLASSES = ("background", "kidney", "tumor")
 VESSEL_CLASSES = ("background", "artery", "vein", "ureter")
 # The second look at each kidney.
-LESION_CLASSES = ("background", "kidney", "tumor", "cyst")
+SECOND_LOOK_CLASSES = ("background", "kidney", "tumor", "cyst", "ureter")
 # KiTS: lesions are part of the kidney.
 WHOLE_CLASSES = ("background", "kidney")
 SOFTMAX = "softmax"
@@ -172,10 +172,10 @@ def _locator() -> dict[str, NetworkConfig]:
     return {"small": NetworkConfig("plain_unet", LOCATOR_CLASSES, **scale, **wide)}
 
 
-def _lesions() -> dict[str, NetworkConfig]:
+def _second_look() -> dict[str, NetworkConfig]:
     """BA-Net small's encoder and segmentation decoder, from which it starts, and its grid; patches of one kidney."""
     scale = _SMALL | {"features": (12, 24, 48, 96, 128), "patch": (48, 48, 48)}
-    return {"small": NetworkConfig("plain_unet", LESION_CLASSES, **scale, **_ANY_CT)}
+    return {"small": NetworkConfig("plain_unet", SECOND_LOOK_CLASSES, **scale, **_ANY_CT)}
 
 
 _MODELS: dict[str, dict[str, NetworkConfig]] = {
@@ -189,7 +189,7 @@ _MODELS: dict[str, dict[str, NetworkConfig]] = {
     "tu_net": _tu_net(),
     "l_net": _l_net(),
     "locator": _locator(),
-    "lesions": _lesions(),
+    "second_look": _second_look(),
 }
 # paper: as published. small: for a CPU's hours or a GPU's minutes. tiny: for a CPU's minutes, comparisons and tests.
 CONFIGS: dict[tuple[str, str], NetworkConfig] = {

@@ -38,8 +38,12 @@ _CENTERS = (
     ((Tissue.BOWEL_WALL, Tissue.BOWEL_CONTRAST, Tissue.BOWEL_FLUID, Tissue.STOOL), 0.13),
     ((Tissue.MUSCLE, Tissue.FAT), 0.05),
 )
-# The lesion network's: it is shown nothing but kidneys, and most often their lesions.
-_LESION_CENTERS = ((KIDNEY_TISSUES, 0.35), ((*TUMOR_TISSUES, Tissue.CYST), 0.65))
+# The second look's: kidneys, more often their lesions, and ureters.
+_SECOND_LOOK_CENTERS = (
+    (KIDNEY_TISSUES, 0.25),
+    ((*TUMOR_TISSUES, Tissue.CYST), 0.5),
+    ((Tissue.URINE, Tissue.STONE, Tissue.STENT), 0.25),
+)
 # The locator's patches are centred near kidneys, but for some that show none.
 _LOCATOR_CENTERS = ((KIDNEY_TISSUES, 0.8), ((Tissue.MUSCLE, Tissue.FAT, Tissue.LUNG), 0.2))
 _NARROW_SHARE = 0.1
@@ -164,7 +168,7 @@ class MadeSamples(Dataset):
     def _centers(self) -> tuple[tuple[tuple[int, ...], float], ...]:
         if self.is_locator:
             return _LOCATOR_CENTERS
-        return _CENTERS if "vein" in self.config.classes else _LESION_CENTERS
+        return _CENTERS if "vein" in self.config.classes else _SECOND_LOOK_CENTERS
 
     def _turn(self, rng: np.random.Generator) -> np.ndarray:
         angles = rng.normal(0, 4 if self.is_locator else 9, 3)

@@ -99,7 +99,7 @@ SCHEMAS: dict[str, Schema] = {
     "plain_unet": Schema(_NNUNET_CENTERS),
     "res_unet": Schema(_NNUNET_CENTERS),
     "l_net": Schema(_NNUNET_CENTERS),
-    "lesions": Schema((("tumor", 1 / 3), ("cyst", 1 / 3), ("foreground", 1 / 3))),
+    "second_look": Schema((("tumor", 0.3), ("cyst", 0.2), ("ureter", 0.2), ("foreground", 0.3))),
     # For whole scans in place of KiPA22's, which are cut out around a kidney: patches that always show structures.
     "kidneys": Schema((("foreground", 1.0),)),
     "boundary_stream": Schema((("tumor", 0.8), ("foreground", 0.1), ("background", 0.1))),

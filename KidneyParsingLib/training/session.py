@@ -38,7 +38,7 @@ from .validation import CaseValidation
 # The name of the "data set" of made anatomies, whose scans are painted anew for every sample.
 ANATOMIES = "anatomies"
 # Anatomies know more of what their patches should be centred on than a schema can name.
-_CENTERED_BY_TISSUE = ("ba_net", "locator", "lesions")
+_CENTERED_BY_TISSUE = ("ba_net", "locator", "second_look")
 _STATISTICS_VOXELS = 20_000
 
 
@@ -195,7 +195,7 @@ def require_unknown_allowed(model: str) -> None:
     if RECIPES[model].loss not in LOSSES_WITH_UNKNOWN:
         raise InputError(
             f"The loss of {model} looks at all voxels, and these labels hold 255 (unknown); train ba_net, plain_unet, "
-            "res_unet, kid_net, lesions or the locator on them."
+            "res_unet, kid_net, second_look or the locator on them."
         )
 
 

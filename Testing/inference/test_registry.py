@@ -48,8 +48,8 @@ def test_a_folder_of_one_s_own_takes_the_place_of_the_released_weights(own_weigh
 def test_a_system_goes_without_its_second_look_but_not_without_its_locator(own_weights: Path) -> None:
     manifest = own_weights / "manifest.json"
     assert find_model("ba_net").network_names == ("locator", "ba_net")
-    update_manifest(manifest, "networks", "lesions", json.loads(manifest.read_text())["networks"]["ba_net"])
-    assert find_model("ba_net").network_names == ("locator", "ba_net", "lesions")
+    update_manifest(manifest, "networks", "second_look", json.loads(manifest.read_text())["networks"]["ba_net"])
+    assert find_model("ba_net").network_names == ("locator", "ba_net", "second_look")
     manifest.write_text(manifest.read_text().replace('"locator"', '"another"'))
     assert list_models() == []
 
@@ -66,7 +66,7 @@ def test_a_model_s_facts_are_those_of_its_networks() -> None:
     model = find_model("ba_net")
     assert model.structures == ("kidney", "tumor", "artery", "vein", "ureter", "cyst")
     assert "demonstration" not in model.description and "demonstration" in find_model("tu_net").description
-    assert model.network_names == ("locator", "ba_net", "lesions") and len(model.weights) == 3
+    assert model.network_names == ("locator", "ba_net", "second_look") and len(model.weights) == 3
     assert model.licence == "CC BY-NC-SA 4.0"
     assert model.megabytes == pytest.approx(sum(n.path.stat().st_size for n in model.networks) / 1e6)
 

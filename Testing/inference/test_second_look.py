@@ -15,12 +15,14 @@ from KidneyParsingLib.inference import second_look
 from KidneyParsingLib.inference.grid import Grid
 from KidneyParsingLib.inference.second_look import look_again, shared_anew
 from KidneyParsingLib.inference.systems import LOCATOR
-from KidneyParsingLib.networks.configs import LESION_CLASSES, STRUCTURE_CLASSES, NetworkConfig, config
+from KidneyParsingLib.networks.configs import SECOND_LOOK_CLASSES, STRUCTURE_CLASSES, NetworkConfig, config
 from KidneyParsingLib.volumes.volume import LabelMap, Volume
 
 GRID = Grid(np.zeros(3), (2.0, 2.0, 2.0), (48, 64, 96))
-FIRST, LESIONS = config("ba_net", "small"), config("lesions", "small")
-KIDNEY, TUMOR, ARTERY, CYST = (STRUCTURE_CLASSES.index(name) for name in ("kidney", "tumor", "artery", "cyst"))
+FIRST, SECOND = config("ba_net", "small"), config("second_look", "small")
+KIDNEY, TUMOR, ARTERY, URETER, CYST = (
+    STRUCTURE_CLASSES.index(name) for name in ("kidney", "tumor", "artery", "ureter", "cyst")
+)
 INSIDE, ARTERIAL, FAR = (24, 30, 20), (24, 30, 32), (24, 30, 90)
 
 
@@ -29,7 +31,7 @@ def no_tick(share: float) -> None: ...
 
 def sure_of_tumor(hu: np.ndarray) -> np.ndarray:
     """Maps that call everything tumor."""
-    return np.stack([np.full(hu.shape, name == "tumor", np.float32) for name in LESION_CLASSES])
+    return np.stack([np.full(hu.shape, name == "tumor", np.float32) for name in SECOND_LOOK_CLASSES])
 
 
 def a_first_look(kidney: float = 0.8) -> np.ndarray:
@@ -63,7 +65,7 @@ def weights(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_kidney_is_shared_out_by_the_weighted_mean_of_both_looks() -> None:
     """All kidney or tumor for both: kidney 0.8 / 4, tumor 0.2 / 4 + 3 / 4."""
     scores = a_first_look(kidney=0.8)
-    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    look_again(scores, FIRST, GRID, Stub(SECOND, sure_of_tumor), a_ct(), no_tick)
     assert at(scores, KIDNEY, INSIDE) == pytest.approx(0.2, abs=1e-4)
     assert at(scores, TUMOR, INSIDE) == pytest.approx(0.8, abs=1e-4)
 
@@ -73,7 +75,7 @@ def test_vessels_keep_what_the_first_look_gave_them() -> None:
     """Of the 0.4 that are no artery the organ had 0.1 and would have all: 0.75 * 0.1 + 0.25 * 0.4 = 0.175, of which
     the cyst, all of it at first and nothing of it now, keeps a quarter."""
     scores = a_first_look()
-    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    look_again(scores, FIRST, GRID, Stub(SECOND, sure_of_tumor), a_ct(), no_tick)
     assert at(scores, ARTERY, ARTERIAL) == pytest.approx(0.6, abs=1e-4)
     rest = [at(scores, index, ARTERIAL) for index in (0, TUMOR, CYST)]
     assert rest == pytest.approx([0.225, 0.13125, 0.04375], abs=1e-4)
@@ -82,14 +84,14 @@ def test_vessels_keep_what_the_first_look_gave_them() -> None:
 def test_where_the_first_look_has_not_been_nothing_is_found() -> None:
     scores = a_first_look()
     scores[0, :16] = 1e3
-    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    look_again(scores, FIRST, GRID, Stub(SECOND, sure_of_tumor), a_ct(), no_tick)
     assert (scores[:, :16].argmax(0) == 0).all() and (scores[0, :16] == 1e3).all()
 
 
 def test_what_lies_far_from_kidneys_is_not_looked_at() -> None:
     scores = a_first_look()
     before = scores.copy()
-    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    look_again(scores, FIRST, GRID, Stub(SECOND, sure_of_tumor), a_ct(), no_tick)
     assert np.array_equal(scores[..., 64:], before[..., 64:]) and at(scores, 0, FAR) == pytest.approx(1)
 
 
@@ -102,7 +104,7 @@ def test_without_a_kidney_of_5_ml_nothing_is_run(ml: int) -> None:
     def never(hu: np.ndarray) -> np.ndarray:
         raise AssertionError("the network was run")
 
-    look_again(scores, FIRST, GRID, Stub(LESIONS, never), a_ct(), no_tick)
+    look_again(scores, FIRST, GRID, Stub(SECOND, never), a_ct(), no_tick)
 
 
 def test_the_network_sees_the_ct_where_the_kidney_lies() -> None:
@@ -112,9 +114,9 @@ def test_the_network_sees_the_ct_where_the_kidney_lies() -> None:
 
     def bright_is_tumor(hu: np.ndarray) -> np.ndarray:
         bright = (hu > 150).astype(np.float32)
-        return np.stack([0 * bright, 1 - bright, bright, 0 * bright])
+        return np.stack([0 * bright, 1 - bright, bright, 0 * bright, 0 * bright])
 
-    look_again(scores, FIRST, GRID, Stub(LESIONS, bright_is_tumor), ct, no_tick)
+    look_again(scores, FIRST, GRID, Stub(SECOND, bright_is_tumor), ct, no_tick)
     changed = np.exp(scores[TUMOR]) > 0.3
     assert changed[20:24, 26:30, 14:18].all() and changed.sum() == 4**3
 
@@ -129,10 +131,10 @@ def test_two_kidneys_are_looked_at_one_by_one_and_can_be_cancelled_between() -> 
             raise Cancelled("stop")
 
     with pytest.raises(Cancelled):
-        look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), cancel_in_the_second)
+        look_again(scores, FIRST, GRID, Stub(SECOND, sure_of_tumor), a_ct(), cancel_in_the_second)
     changed = [not np.array_equal(scores[..., half], before[..., half]) for half in (slice(0, 40), slice(60, 96))]
     assert sorted(changed) == [False, True]
-    look_again(before, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    look_again(before, FIRST, GRID, Stub(SECOND, sure_of_tumor), a_ct(), no_tick)
     assert at(before, TUMOR, (24, 30, 70)) == at(before, TUMOR, INSIDE) > 0.6
 
 
@@ -142,38 +144,76 @@ def test_where_two_windows_overlap_the_second_look_counts_once() -> None:
     scores[:, 14:24, 20:30, 34:44] = scores[:, 20:30, 26:36, 12:22]
     scores[:, :, :, 30:34] = np.log(np.float32(1e-9))
     scores[0, :, :, 30:34] = 0
-    look_again(scores, FIRST, GRID, Stub(LESIONS, sure_of_tumor), a_ct(), no_tick)
+    look_again(scores, FIRST, GRID, Stub(SECOND, sure_of_tumor), a_ct(), no_tick)
     kidney = np.exp(scores[KIDNEY, 15:23, 21:29, 12:28])
     assert kidney.max() - kidney.min() < 1e-6
 
 
+@pytest.mark.usefixtures("weights")
+def test_ureters_keep_what_the_first_look_gave_them_and_are_no_organ_where_the_second_sees_them() -> None:
+    """Of a kidney's 0.8 a quarter goes to the background where the second look sees a ureter; the rest was one."""
+    scores = a_first_look(kidney=0.8)
+    scores[(URETER, *INSIDE)], scores[(TUMOR, *INSIDE)] = np.log(0.2), np.log(1e-9)
+
+    def sure_of_ureter(hu: np.ndarray) -> np.ndarray:
+        return np.stack([np.full(hu.shape, name == "ureter", np.float32) for name in SECOND_LOOK_CLASSES])
+
+    look_again(scores, FIRST, GRID, Stub(SECOND, sure_of_ureter), a_ct(), no_tick)
+    assert at(scores, URETER, INSIDE) == pytest.approx(0.2, abs=1e-4)
+    assert [at(scores, index, INSIDE) for index in (0, KIDNEY)] == pytest.approx([0.2, 0.6], abs=1e-4)
+
+
+def test_a_network_may_know_no_ureters() -> None:
+    scores = a_first_look(kidney=1.0)
+    fewer = replace(SECOND, classes=SECOND_LOOK_CLASSES[:4])
+    look_again(scores, FIRST, GRID, Stub(fewer, lambda hu: sure_of_tumor(hu)[:4]), a_ct(), no_tick)
+    assert at(scores, TUMOR, INSIDE) == pytest.approx(0.5, abs=0.05)
+
+
+def shared(first: list[float], second: list[float]) -> np.ndarray:
+    """One voxel's probabilities, shared anew."""
+    looks = (np.array(look, np.float32)[:, None, None] for look in (first, second))
+    return shared_anew(*looks)[:, 0, 0]
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_little_of_the_organ_is_an_opinion_too() -> None:
+    """A hundredth is cyst for the first look, all kidney for the second: a quarter of what becomes organ is cyst."""
+    anew = shared(first=[0.99, 0.0, 0.0, 0.01], second=[1.0, 0.0, 0.0])
+    assert anew[3] / anew[1:].sum() == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.usefixtures("weights")
+def test_where_the_first_look_saw_no_organ_the_second_alone_says_which() -> None:
+    anew = shared(first=[1.0, 0.0, 0.0, 0.0], second=[0.9, 0.0, 0.0])
+    assert anew == pytest.approx([0.775, 0.225, 0, 0], abs=1e-5)
+
+
 @pytest.mark.parametrize("of_organ", [1.0, 0.3, 1e-5, 1e-8, 0.0])
 def test_probabilities_keep_their_sum_however_sure_the_second_look_is_of_background(of_organ: float) -> None:
-    first = np.array([0.1, 0.5, 0.0, 0.1], np.float32)[:, None, None]
-    second = np.array([1 - of_organ, 0.0, of_organ, 0.0], np.float32)[:, None, None]
-    anew = shared_anew(first, second)
+    anew = shared(first=[0.1, 0.5, 0.0, 0.1], second=[0.0, of_organ, 0.0])
     assert anew.sum() == pytest.approx(0.7, abs=1e-5)
-    assert anew[1, 0, 0] > 5 * anew[2, 0, 0] or of_organ > 0.1  # what is no organ does not decide which one it is
+    assert anew[1] > 5 * anew[2] or of_organ > 0.1  # what is no organ does not decide which one it is
 
 
 def dim_is_tumor(hu: np.ndarray) -> np.ndarray:
     dim = near(hu, DIM).astype(np.float32)
-    return np.stack([0 * dim, 1 - dim, dim, 0 * dim])
+    return np.stack([0 * dim, 1 - dim, dim, 0 * dim, 0 * dim])
 
 
-TWICE = system("ba_net", lesions="lesions")
+TWICE = system("ba_net", second_look="second_look")
 MEMBER = Stub(FIRST, kidney_with(0.8, BRIGHT, DIM, TUMOR_HU))
 
 
 def test_a_system_s_lesions_come_from_both_looks(parsed: Callable[..., LabelMap]) -> None:
-    result = parsed(TWICE, {"ba_net": MEMBER, "lesions": Stub(LESIONS, dim_is_tumor)})
+    result = parsed(TWICE, {"ba_net": MEMBER, "second_look": Stub(SECOND, dim_is_tumor)})
     tumor = next(s for s in result.segments if s.structure.name == "tumor")
     assert result.mask(tumor)[62:68, 32:52, 92:112].mean() > 0.9  # where the patient's left kidney is dim
     assert not result.mask(tumor)[:58].any()
 
 
 @pytest.mark.parametrize(
-    "network", [None, replace(LESIONS, spacing_mm=(1.5,) * 3)], ids=["not released", "another grid"]
+    "network", [None, replace(SECOND, spacing_mm=(1.5,) * 3)], ids=["not released", "another grid"]
 )
 def test_where_it_cannot_look_again_the_first_look_stands(
     network: NetworkConfig | None, parsed: Callable[..., LabelMap]
@@ -181,7 +221,7 @@ def test_where_it_cannot_look_again_the_first_look_stands(
     def never(hu: np.ndarray) -> np.ndarray:
         raise AssertionError("the network was run")
 
-    stubs = {"ba_net": MEMBER} | ({"lesions": Stub(network, never)} if network else {})
+    stubs = {"ba_net": MEMBER} | ({"second_look": Stub(network, never)} if network else {})
     assert {s.structure.name for s in parsed(TWICE, stubs).segments} == {"kidney"}
 
 
@@ -199,7 +239,7 @@ def test_progress_never_falls_where_a_kidney_is_cut_and_all_is_done_again(
     seen: list[float] = []
     stubs = {
         "ba_net": MEMBER,
-        "lesions": Stub(LESIONS, dim_is_tumor),
+        "second_look": Stub(SECOND, dim_is_tumor),
         LOCATOR: Stub(config("locator"), bright_alone),
     }
     result = parsed(TWICE, stubs, lambda fraction, phase: seen.append(fraction))

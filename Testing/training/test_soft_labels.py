@@ -13,6 +13,7 @@ from KidneyParsingLib.training.losses.ba_net import weighted_ba_net_loss
 from KidneyParsingLib.training.losses.common import one_hot
 from KidneyParsingLib.training.losses.plain import dice_cross_entropy
 from KidneyParsingLib.training.losses.soft_labels import raised, soft_label_dice, soft_label_loss
+from KidneyParsingLib.training.losses.weighted import weighted_plain_loss
 
 CLASSES, SHAPE = 3, (4, 6, 8)
 WEIGHTS = torch.tensor([1.0, 2.0, 5.0])
@@ -83,6 +84,18 @@ def test_ba_net_learns_shares_where_there_are_any() -> None:
     expected = loss(output, batch).item()
     assert loss(output, whole).item() == pytest.approx(expected, rel=1e-5)
     assert loss(output, batch | {"shares": noise(4).softmax(1)}).item() != pytest.approx(expected, rel=1e-2)
+
+
+def test_the_second_look_learns_shares_raised_where_they_shall_be() -> None:
+    """Probabilities equal to the shares, of which one class's count threefold, leave the least loss."""
+    factors = torch.ones(CLASSES)
+    factors[1] = 3.0
+    shares = noise(1).softmax(1)
+    raised_shares = shares * factors.view(1, -1, 1, 1, 1)
+    best = (raised_shares / raised_shares.sum(1, keepdim=True)).log()
+    batch = {"labels": shares.argmax(1), "shares": shares}
+    loss = partial(weighted_plain_loss, batch=batch, class_weights=WEIGHTS, share_factors=factors)
+    assert loss(best) < loss(best + 0.1 * noise(7)) and loss(best) < loss(shares.log())
 
 
 def test_ba_net_s_coarse_scales_learn_the_mean_shares() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,11 @@ def test_a_run_starts_from_given_weights_and_refuses_another_network_s(tmp_path:
         load_initial(other, config("kid_net", "tiny"), tmp_path / "w.safetensors")
 
 
-def test_the_lesion_network_starts_as_a_ba_net_that_sees_no_boundaries(
+def test_the_second_look_starts_as_a_ba_net_that_sees_no_boundaries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    first, second = config("ba_net", "small"), config("lesions", "small")
+    first, second = config("ba_net", "small"), config("second_look", "small")
     parent, child = build(first), build(second)
     save_network(tmp_path / "ba_net.safetensors", parent, first)
     parent.half().float()  # as it is in the file
@@ -42,8 +43,24 @@ def test_the_lesion_network_starts_as_a_ba_net_that_sees_no_boundaries(
         torch.testing.assert_close(child.eval().predict(x), parent.eval().predict(x)[:, rows])
 
 
+def test_new_classes_are_learned_beside_those_that_the_weights_know(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    second = config("second_look", "small")
+    fewer = replace(second, classes=("background", "tumor", "kidney"))
+    parent, child = build(fewer), build(second)
+    save_network(tmp_path / "w.safetensors", parent, fewer)
+    parent.half().float()  # as it is in the file
+    new = child.head.bias[4].item()
+    load_initial(child, second, tmp_path / "w.safetensors")
+    x = torch.randn(1, 1, 32, 32, 32)
+    rows = [second.classes.index(name) for name in fewer.classes]
+    with torch.no_grad():
+        torch.testing.assert_close(child.eval().predict(x)[:, rows], parent.eval().predict(x))
+    assert child.head.bias[4].item() == new
+
+
 def test_a_ba_net_of_other_widths_is_refused(tmp_path: Path) -> None:
     save_network(tmp_path / "w.safetensors", build(config("ba_net", "tiny")), config("ba_net", "tiny"))
-    lesions = config("lesions", "small")
+    second = config("second_look", "small")
     with pytest.raises(InputError, match="another network"):
-        load_initial(build(lesions), lesions, tmp_path / "w.safetensors")
+        load_initial(build(second), second, tmp_path / "w.safetensors")

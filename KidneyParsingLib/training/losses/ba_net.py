@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 
 from .common import (
     EPSILON,
@@ -22,8 +20,7 @@ from .common import (
     one_hot,
     soft_dice,
 )
-from .plain import dice_cross_entropy
-from .soft_labels import raised, soft_label_loss
+from .weighted import weighted_scale_loss
 
 if TYPE_CHECKING:
     from ...networks.ba_net import BANetOutput
@@ -68,18 +65,7 @@ def weighted_ba_net_loss(
     With `batch["shares"]` (B, C, D, H, W) the segmentation learns how much of a voxel each class fills, raised by
     `share_factors` (C,), at a coarse scale their means; the boundary, as before, is that of the labels.
     """
-    device = batch["labels"].device
-    weights, factors = class_weights.to(device), share_factors.to(device)
-    if "shares" not in batch:
-        return _over_scales(output, batch, partial(dice_cross_entropy, class_weights=weights))
-
-    def loss_of_shares(logits: torch.Tensor, labels: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
-        shares = batch["shares"]
-        if shares.shape[2:] != logits.shape[2:]:
-            shares = F.adaptive_avg_pool3d(shares, logits.shape[2:])
-        return soft_label_loss(logits, raised(shares, factors), keep, weights)
-
-    return _over_scales(output, batch, loss_of_shares)
+    return _over_scales(output, batch, weighted_scale_loss(batch, class_weights, share_factors))
 
 
 def _over_scales(output: BANetOutput, batch: Batch, segmentation_loss: Callable[..., torch.Tensor]) -> torch.Tensor:

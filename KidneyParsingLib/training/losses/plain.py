@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -36,22 +38,24 @@ def dice_cross_entropy(
     return 1 - dice[:, 1:].mean() + mean_over(cross_entropy, keep).mean()
 
 
+# Of logits, labels and `keep` at one scale.
+ScaleLoss = Callable[[torch.Tensor, torch.Tensor, "torch.Tensor | None"], torch.Tensor]
+
+
 def plain_loss(
-    output: list[torch.Tensor] | torch.Tensor, batch: Batch, class_weights: torch.Tensor | None = None
+    output: list[torch.Tensor] | torch.Tensor, batch: Batch, scale_loss: ScaleLoss = dice_cross_entropy
 ) -> torch.Tensor:
-    """Weighted sum over scales of `dice_cross_entropy`, each scale with its own labels; `class_weights` as there.
+    """Weighted sum over scales of `scale_loss`, each scale with its own labels.
 
     `output`: logits (B, C, d, h, w), or a list of them, finest scale first; `batch["labels"]` (B, D, H, W) int64;
     voxels where `batch["keep"]`, if there is one, is 0 do not count.
     """
     scales = [output] if isinstance(output, torch.Tensor) else output
-    losses = [_at_scale(s, batch, class_weights) for s in scales]
+    losses = [_at_scale(s, batch, scale_loss) for s in scales]
     weights = deep_supervision_weights(len(losses))
     return sum((w * loss for w, loss in zip(weights, losses, strict=True)), torch.zeros((), device=losses[0].device))
 
 
-def _at_scale(logits: torch.Tensor, batch: Batch, class_weights: torch.Tensor | None) -> torch.Tensor:
+def _at_scale(logits: torch.Tensor, batch: Batch, scale_loss: ScaleLoss) -> torch.Tensor:
     shape = logits.shape[2:]
-    labels, keep = downsampled(batch["labels"], shape), coarser_keep(kept(batch), shape)
-    weights = None if class_weights is None else class_weights.to(logits.device)
-    return dice_cross_entropy(logits, labels, keep, weights)
+    return scale_loss(logits, downsampled(batch["labels"], shape), coarser_keep(kept(batch), shape))

@@ -1,0 +1,40 @@
+"""nnU-Net's loss for structures that are small or thin: class weights, and labels that say how much of a voxel a class
+fills."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+
+from .common import Batch
+from .plain import ScaleLoss, dice_cross_entropy, plain_loss
+from .soft_labels import raised, soft_label_loss
+
+
+def weighted_plain_loss(
+    output: list[torch.Tensor] | torch.Tensor, batch: Batch, class_weights: torch.Tensor, share_factors: torch.Tensor
+) -> torch.Tensor:
+    """`plain_loss` with `weighted_scale_loss` in place of nnU-Net's at every scale."""
+    return plain_loss(output, batch, weighted_scale_loss(batch, class_weights, share_factors))
+
+
+def weighted_scale_loss(batch: Batch, class_weights: torch.Tensor, share_factors: torch.Tensor) -> ScaleLoss:
+    """Loss of one scale's logits, labels and `keep`: Dice and cross-entropy with `class_weights` (C,).
+
+    With `batch["shares"]` (B, C, D, H, W) the network learns how much of a voxel each class fills, raised by
+    `share_factors` (C,), at a coarse scale their means.
+    """
+    device = batch["labels"].device
+    weights, factors = class_weights.to(device), share_factors.to(device)
+    if "shares" not in batch:
+        return partial(dice_cross_entropy, class_weights=weights)
+
+    def loss_of_shares(logits: torch.Tensor, labels: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
+        shares = batch["shares"]
+        if shares.shape[2:] != logits.shape[2:]:
+            shares = F.adaptive_avg_pool3d(shares, logits.shape[2:])
+        return soft_label_loss(logits, raised(shares, factors), keep, weights)
+
+    return loss_of_shares
