@@ -28,10 +28,11 @@ _MARGIN_MM = 16.0
 _USUAL_VOXELS = 2 * 64**3
 # A patient has two kidneys; more parts are a kidney in pieces, or false.
 _MOST_PARTS = 4
-# How much the second look counts beside the first: for what belongs to the kidney at all, and for what of that is a
-# lesion; chosen on the validation split and real scans (docs/experiments.md, 26 and 28).
+# How much the second look counts beside the first: for what belongs to the kidney at all, for what of that is a lesion,
+# and for ureters; chosen on the validation split and real scans (docs/experiments.md, 26 and 28).
 _WEIGHT_OF_ORGAN = 0.5
 _WEIGHT_OF_LESIONS = 0.5
+_WEIGHT_OF_URETERS = 0.65
 _ORGAN_CLASSES = ("kidney", *LESIONS)
 # So much of what the second look has for kidney or lesion is added to the first's, which else had an opinion of them
 # where it has next to nothing for either.
@@ -43,33 +44,44 @@ def look_again(
     scores: np.ndarray, config: NetworkConfig, grid: Grid, network: Predictor, volume: Volume, tick: Tick
 ) -> None:
     """Changes scores (C, z, y, x; logarithms of probabilities) on a grid, in place, where kidneys were found: what the
-    first look has for background, kidney, tumor and cyst together is shared out anew (`shared_anew`) with what
-    `network` says, which knows these and is of the grid's spacing. Vessels and ureters stay."""
+    first look has for the classes of `network` together is shared out anew (`shared_anew`) with what this says, a
+    network of background, kidney, tumor, cyst and ureter and of the grid's spacing. Vessels stay."""
     windows = _windows(scores, config, grid, network.config.stride)
-    rows = [config.classes.index(name) for name in ("background", *_ORGAN_CLASSES)]
-    organ = [network.config.classes.index(name) for name in _ORGAN_CLASSES]
+    classes = network.config.classes
+    rows = [config.classes.index(name) for name in classes]
     # Where the first look has not been, or the second already has, nothing changes.
     todo = scores[0] <= 0
     for index, window in enumerate(windows):
         found = _second(network, network_input(volume, grid.part(window), network.config), tick, index, len(windows))
-        for z, second in zip(range(window[0].start, window[0].stop), np.moveaxis(found[organ], 1, 0), strict=True):
+        for z, second in zip(range(window[0].start, window[0].stop), np.moveaxis(found, 1, 0), strict=True):
             first = scores[(rows, z, *window[1:])].astype(np.float32)
-            anew = np.log(shared_anew(np.exp(np.minimum(first, 0)), second))
+            anew = np.log(shared_anew(np.exp(np.minimum(first, 0)), second, classes))
             scores[(rows, z, *window[1:])] = np.where(todo[(z, *window[1:])], anew, first)
         todo[window] = False
 
 
-def shared_anew(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Probabilities (background and the organ's classes, y, x) with the sum that `first` (the same) has: the organ has
-    the weighted mean of its share of this and what `second` (the organ's classes, y, x) has for it, and each of its
-    classes the weighted mean of both shares of the organ, where the second look counts the less the less it is sure of
-    an organ."""
-    total, sure = first.sum(0), second.sum(0)
-    organ = (1 - _WEIGHT_OF_ORGAN) * first[1:].sum(0) + _WEIGHT_OF_ORGAN * total * sure
-    parts = first[1:] + _HARDLY * second
+def shared_anew(first: np.ndarray, second: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+    """Probabilities (C, y, x) of `classes`, of which `first` has a sum of its own and `second` the sum 1: as much as
+    `first` has together. Of this ureters have the weighted mean of both shares. Of the rest the organ, kidney with its
+    lesions, has what both have for it beside the background, weighted; and each of its classes the weighted mean of
+    both shares of the organ, where the second look counts the less the less it is sure of an organ."""
+    organ = np.array([name in _ORGAN_CLASSES for name in classes])
+    tubes = ~organ & (np.arange(len(classes)) > 0)
+    total, sure = first.sum(0), second[organ].sum(0)
+    anew = np.empty_like(first)
+    anew[tubes] = _mean(first[tubes], total * second[tubes], _WEIGHT_OF_URETERS)
+    inside = _mean(first[organ].sum(0), total * sure, _WEIGHT_OF_ORGAN)
+    outside = _mean(first[0], total * second[0], _WEIGHT_OF_ORGAN)
+    left = (total - anew[tubes].sum(0)) / np.maximum(inside + outside, _TINY)
+    anew[0] = left * outside
+    parts = first[organ] + _HARDLY * second[organ]
     parts /= np.maximum(parts.sum(0), _TINY)
-    parts = (1 - _WEIGHT_OF_LESIONS * sure) * parts + _WEIGHT_OF_LESIONS * second
-    return np.maximum(np.concatenate([(total - organ)[None], organ * parts]), SMALLEST)
+    anew[organ] = left * inside * ((1 - _WEIGHT_OF_LESIONS * sure) * parts + _WEIGHT_OF_LESIONS * second[organ])
+    return np.maximum(anew, SMALLEST)
+
+
+def _mean(first: np.ndarray, second: np.ndarray, weight: float) -> np.ndarray:
+    return (1 - weight) * first + weight * second
 
 
 def second_look_seconds(network: Predictor) -> float:

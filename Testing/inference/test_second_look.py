@@ -56,9 +56,10 @@ def at(scores: np.ndarray, index: int, place: tuple[int, int, int]) -> float:
 
 @pytest.fixture
 def weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quarter for the organ, three quarters for its lesions."""
+    """A quarter for the organ, three quarters for its lesions, half for ureters."""
     monkeypatch.setattr(second_look, "_WEIGHT_OF_ORGAN", 0.25)
     monkeypatch.setattr(second_look, "_WEIGHT_OF_LESIONS", 0.75)
+    monkeypatch.setattr(second_look, "_WEIGHT_OF_URETERS", 0.5)
 
 
 @pytest.mark.usefixtures("weights")
@@ -150,17 +151,19 @@ def test_where_two_windows_overlap_the_second_look_counts_once() -> None:
 
 
 @pytest.mark.usefixtures("weights")
-def test_ureters_keep_what_the_first_look_gave_them_and_are_no_organ_where_the_second_sees_them() -> None:
-    """Of a kidney's 0.8 a quarter goes to the background where the second look sees a ureter; the rest was one."""
-    scores = a_first_look(kidney=0.8)
-    scores[(URETER, *INSIDE)], scores[(TUMOR, *INSIDE)] = np.log(0.2), np.log(1e-9)
+def test_ureters_come_from_both_looks() -> None:
+    """Half of a kidney's probability goes to the ureter where the second look sees one, and not to the class that has
+    its place among the first look's."""
 
-    def sure_of_ureter(hu: np.ndarray) -> np.ndarray:
-        return np.stack([np.full(hu.shape, name == "ureter", np.float32) for name in SECOND_LOOK_CLASSES])
+    def bright_is_ureter(hu: np.ndarray) -> np.ndarray:
+        bright = (hu > 150).astype(np.float32)
+        return np.stack([1 - bright, 0 * bright, 0 * bright, 0 * bright, bright])
 
-    look_again(scores, FIRST, GRID, Stub(SECOND, sure_of_ureter), a_ct(), no_tick)
-    assert at(scores, URETER, INSIDE) == pytest.approx(0.2, abs=1e-4)
-    assert [at(scores, index, INSIDE) for index in (0, KIDNEY)] == pytest.approx([0.2, 0.6], abs=1e-4)
+    scores, ct = a_first_look(kidney=1.0), a_ct()
+    ct.array[20:24, 26:30, 14:18] = 300
+    look_again(scores, FIRST, GRID, Stub(SECOND, bright_is_ureter), ct, no_tick)
+    found = np.exp(scores[URETER])
+    assert found[20:24, 26:30, 14:18] == pytest.approx(0.5, abs=1e-3) and (found > 0.1).sum() == 4**3
 
 
 def test_a_network_may_know_no_ureters() -> None:
@@ -173,25 +176,33 @@ def test_a_network_may_know_no_ureters() -> None:
 def shared(first: list[float], second: list[float]) -> np.ndarray:
     """One voxel's probabilities, shared anew."""
     looks = (np.array(look, np.float32)[:, None, None] for look in (first, second))
-    return shared_anew(*looks)[:, 0, 0]
+    return shared_anew(*looks, SECOND_LOOK_CLASSES)[:, 0, 0]
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_ureter_has_the_mean_of_both_looks_and_the_rest_is_the_organ_s_and_the_background_s() -> None:
+    """Of 0.8: 0.2 and half of it are ureter, 0.3 in the mean. The rest is background for both."""
+    anew = shared(first=[0.6, 0.0, 0.0, 0.0, 0.2], second=[0.5, 0.0, 0.0, 0.0, 0.5])
+    assert anew == pytest.approx([0.5, 0, 0, 0, 0.3], abs=1e-5)
+
+
+@pytest.mark.usefixtures("weights")
+def test_what_the_second_look_does_not_call_ureter_becomes_what_it_says_instead() -> None:
+    """All ureter at first: half of it stays, and of the rest the second look alone knows what it is."""
+    anew = shared(first=[0.0, 0.0, 0.0, 0.0, 1.0], second=[0.1, 0.9, 0.0, 0.0, 0.0])
+    assert anew == pytest.approx([0.05, 0.45, 0, 0, 0.5], abs=1e-5)
 
 
 @pytest.mark.usefixtures("weights")
 def test_a_little_of_the_organ_is_an_opinion_too() -> None:
     """A hundredth is cyst for the first look, all kidney for the second: a quarter of what becomes organ is cyst."""
-    anew = shared(first=[0.99, 0.0, 0.0, 0.01], second=[1.0, 0.0, 0.0])
-    assert anew[3] / anew[1:].sum() == pytest.approx(0.25, abs=0.01)
-
-
-@pytest.mark.usefixtures("weights")
-def test_where_the_first_look_saw_no_organ_the_second_alone_says_which() -> None:
-    anew = shared(first=[1.0, 0.0, 0.0, 0.0], second=[0.9, 0.0, 0.0])
-    assert anew == pytest.approx([0.775, 0.225, 0, 0], abs=1e-5)
+    anew = shared(first=[0.99, 0.0, 0.0, 0.01, 0.0], second=[0.0, 1.0, 0.0, 0.0, 0.0])
+    assert anew[3] / anew[1:4].sum() == pytest.approx(0.25, abs=0.01)
 
 
 @pytest.mark.parametrize("of_organ", [1.0, 0.3, 1e-5, 1e-8, 0.0])
 def test_probabilities_keep_their_sum_however_sure_the_second_look_is_of_background(of_organ: float) -> None:
-    anew = shared(first=[0.1, 0.5, 0.0, 0.1], second=[0.0, of_organ, 0.0])
+    anew = shared(first=[0.1, 0.5, 0.0, 0.1, 0.0], second=[1 - of_organ, 0.0, of_organ, 0.0, 0.0])
     assert anew.sum() == pytest.approx(0.7, abs=1e-5)
     assert anew[1] > 5 * anew[2] or of_organ > 0.1  # what is no organ does not decide which one it is
 
