@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from math import ceil
 from pathlib import Path
 
 import cc3d
@@ -70,11 +71,14 @@ def completed(reference: np.ndarray, found: np.ndarray, grid: Grid) -> np.ndarra
 
 
 def _sinus(kidneys: np.ndarray, grid: Grid) -> np.ndarray:
-    """What a ball of `SINUS_MM` cannot reach from outside kidneys (z, y, x; bool)."""
-    window = grid.window(grid.box_of(kidneys).grown((2 * SINUS_MM,) * 3, (2 * SINUS_MM,) * 3))
-    near, sinus = np.ascontiguousarray(kidneys[window]), np.zeros_like(kidneys)
-    outside = distance(near, grid) > SINUS_MM
-    sinus[window] = (distance(outside, grid) >= SINUS_MM) & ~near
+    """What a ball of `SINUS_MM` cannot reach from outside kidneys (z, y, x; bool); the scan's border is no wall."""
+    sinus = np.zeros_like(kidneys)
+    if kidneys.any():
+        margin = [(ceil(2 * SINUS_MM / mm),) * 2 for mm in grid.spacing]
+        window = grid.window(grid.box_of(kidneys))
+        inner = tuple(slice(low, -high) for low, high in margin)
+        outside = distance(np.pad(kidneys[window], margin), grid) > SINUS_MM
+        sinus[window] = (distance(outside, grid) >= SINUS_MM)[inner] & ~kidneys[window]
     return sinus
 
 

@@ -75,6 +75,14 @@ def test_a_kidney_s_sinus_is_unknown_but_not_what_lies_beside_it() -> None:
     outside = np.ones(reference.shape, bool)
     outside[10:30, 15:45, 20:40] = False
     assert not labels[outside].any()
+    cropped = tuple(slice(10, 40) for _ in range(3))
+    narrow = completed(reference[cropped], np.zeros((30, 30, 30), np.uint8), Grid(np.zeros(3), (2.0,) * 3, (30, 30, 30)))
+    assert not narrow[outside[cropped]].any()
+
+
+def test_a_reference_without_kidneys_is_labelled_too() -> None:
+    nothing = np.zeros(SHAPE, np.uint8)
+    assert not completed(nothing, nothing, Grid(np.zeros(3), SPACING, SHAPE)).any()
 
 
 def test_neighbours_are_believed_where_they_are_sure_large_and_bright() -> None:
