@@ -76,8 +76,9 @@ def test_a_kidney_s_sinus_is_unknown_but_not_what_lies_beside_it() -> None:
     outside[10:30, 15:45, 20:40] = False
     assert not labels[outside].any()
     cropped = tuple(slice(10, 40) for _ in range(3))
-    narrow = completed(reference[cropped], np.zeros((30, 30, 30), np.uint8), Grid(np.zeros(3), (2.0,) * 3, (30, 30, 30)))
-    assert not narrow[outside[cropped]].any()
+    narrow = reference[cropped]
+    labels = completed(narrow, np.zeros_like(narrow), Grid(np.zeros(3), grid.spacing, narrow.shape))
+    assert not labels[outside[cropped]].any()
 
 
 def test_a_reference_without_kidneys_is_labelled_too() -> None:
