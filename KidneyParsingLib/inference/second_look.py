@@ -34,8 +34,8 @@ _WEIGHT_OF_ORGAN = 0.5
 _WEIGHT_OF_LESIONS = 0.5
 _WEIGHT_OF_URETERS = 0.65
 _ORGAN_CLASSES = ("kidney", *LESIONS)
-# So much of what the second look has for kidney or lesion is added to the first's, which else had an opinion of them
-# where it has next to nothing for either.
+# So much of what the second look has for kidney and lesions is added to what the first has, whose shares of next to
+# nothing are no opinion.
 _HARDLY = 1e-4
 _TINY = 1e-12
 
