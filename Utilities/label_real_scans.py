@@ -4,7 +4,8 @@
 
 A CT NAME.nii.gz takes part if NAME_ref.nii.gz lies beside it or in Testing/references (1 kidney, 3 artery, 4 vein, 6
 cyst, 255 unknown). References show neither ureters nor the vessels beyond some slices; there the voxels around what the
-released model finds, the kidneys' sinuses and the great vessels' course become 255, at which no loss looks. Spine,
+released model finds, the kidneys' sinuses and the great vessels' course are unknown too. All lesions of these patients
+are labelled, so that what is unknown becomes 254, where losses look for lesions alone (`data.case.NO_LESION`). Spine,
 liver and spleen, for the locator's training, are what the released locator is sure of; where it is not, it will learn
 nothing (`configs.NEIGHBOUR_LABELS`).
 """
@@ -33,10 +34,11 @@ from KidneyParsingLib.inference.neighbourhood import distance
 from KidneyParsingLib.inference.network_input import network_grid, network_input
 from KidneyParsingLib.inference.systems import LOCATOR
 from KidneyParsingLib.networks.configs import LOCATOR_CLASSES, MAYBE_NEIGHBOUR, NEIGHBOUR_LABELS
+from KidneyParsingLib.training.data.case import NO_LESION
 from KidneyParsingLib.volumes.reading import read_ct
 from KidneyParsingLib.volumes.volume import Volume
 
-UNKNOWN = 255
+UNKNOWN = 255  # in references
 URETER = structure("ureter").label
 VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 REFERENCES = Path(__file__).parents[1] / "Testing" / "references"
@@ -55,7 +57,8 @@ def reference_of(image: Path) -> Path | None:
 
 
 def completed(reference: np.ndarray, found: np.ndarray, grid: Grid) -> np.ndarray:
-    """The reference (z, y, x) on `grid` with 255 where it is silent on vessels and ureters that may be there.
+    """The reference (z, y, x) on `grid`, `NO_LESION` where it is unknown or silent on vessels and ureters that may be
+    there.
 
     `found` holds the structure labels that the model finds.
     """
@@ -66,7 +69,7 @@ def completed(reference: np.ndarray, found: np.ndarray, grid: Grid) -> np.ndarra
         silent = ~_between_first_and_last(shown)[:, None, None]
         course = ndimage.binary_dilation(shown.any(0), iterations=COURSE)
         unknown |= silent & (ndimage.binary_dilation(found == vessel, iterations=NEAR) | course)
-    labels[unknown & (labels == 0)] = UNKNOWN
+    labels[(unknown & (labels == 0)) | (labels == UNKNOWN)] = NO_LESION
     return labels
 
 
@@ -132,7 +135,7 @@ def write_case(image: Path, reference: Path, out: Path) -> None:
     result.CopyInformation(mask)
     shutil.copyfile(image, out / "imagesTr" / f"{name}_0000.nii.gz")
     sitk.WriteImage(result, str(out / "labelsTr" / f"{name}.nii.gz"))
-    print(name, f"{(labels == UNKNOWN).mean():.1%} unknown", flush=True)
+    print(name, f"{(labels == NO_LESION).mean():.1%} unknown", flush=True)
 
 
 def main() -> None:

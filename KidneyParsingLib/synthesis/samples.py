@@ -20,6 +20,7 @@ from ..inference.network_input import median_filtered
 from ..networks.configs import NetworkConfig, class_of_label, normalized
 from ..training.data.sampling import as_sample, draw_center, moved_inside
 from .fields import rotation
+from .implants import implant_lesions
 from .look.appearance import draw_appearance, paint
 from .store import load_anatomy, stored_anatomies
 from .tissues import KIDNEY_TISSUES, TUMOR_TISSUES, Tissue, locator_lookup, structure_lookup
@@ -47,6 +48,8 @@ _SECOND_LOOK_CENTERS = (
 # The locator's patches are centred near kidneys, but for some that show none.
 _LOCATOR_CENTERS = ((KIDNEY_TISSUES, 0.8), ((Tissue.MUSCLE, Tissue.FAT, Tissue.LUNG), 0.2))
 _NARROW_SHARE = 0.1
+# Patches of the second look that are given more lesions than their anatomy has.
+_IMPLANTED_SHARE = 0.5
 # Voxels that are painted for one of the network's, an axis, at most.
 _FINEST = 2
 
@@ -89,6 +92,8 @@ class MadeSamples(Dataset):
         self.soft = soft
         self.paint_later = paint_later and not config.median  # the filter is no GPU's
         self.is_locator = "spine" in config.classes
+        # A network of kidneys and their lesions alone is to see many of these.
+        self.has_implants = "cyst" in config.classes and "vein" not in config.classes
         # The aorta lies left of the cava: often that alone tells them apart. Liver and spleen have sides too.
         self.may_mirror = {"spine", "artery", "vein"}.isdisjoint(config.classes)
         self.lookup = torch.from_numpy(locator_lookup() if self.is_locator else _class_lookup(config.classes))
@@ -106,6 +111,8 @@ class MadeSamples(Dataset):
         patch = _cropped(tissues, center, size, self._turn(rng) * zoom)
         if self.is_locator or rng.random() < _NARROW_SHARE:
             _limit_view(patch, rng)
+        if self.has_implants and rng.random() < _IMPLANTED_SHARE:
+            implant_lesions(patch.numpy(), self.config.spacing_mm[0] / factor, rng)
         look = int(rng.integers(2**62))
         shares = _shares(self.lookup[patch.long()], factor, len(self.config.classes))
         labels = _largest(shares)
@@ -168,7 +175,7 @@ class MadeSamples(Dataset):
     def _centers(self) -> tuple[tuple[tuple[int, ...], float], ...]:
         if self.is_locator:
             return _LOCATOR_CENTERS
-        return _CENTERS if "vein" in self.config.classes else _SECOND_LOOK_CENTERS
+        return _SECOND_LOOK_CENTERS if self.has_implants else _CENTERS
 
     def _turn(self, rng: np.random.Generator) -> np.ndarray:
         angles = rng.normal(0, 4 if self.is_locator else 9, 3)

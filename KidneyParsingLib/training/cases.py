@@ -50,7 +50,7 @@ class StoredCase:
 
     @property
     def labels(self) -> np.ndarray:
-        """uint8 structure labels 0..6, neighbours' or `IGNORED` (z, y, x), a read-only map of the file."""
+        """uint8 structure labels 0..6, neighbours' or of `case.UNKNOWN` (z, y, x), a read-only map of the file."""
         return np.load(self.folder / "labels.npy", mmap_mode="r", allow_pickle=False)
 
     def points(self, label: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from ..networks.configs import MAYBE_NEIGHBOUR, NEIGHBOUR_LABELS, NetworkConfig, class_of_label
 from .augmentation import Augmentation, augmented_crop
 from .cases import StoredCase
-from .data.case import IGNORED
+from .data.case import NO_LESION, UNKNOWN
 from .data.sampling import as_sample, draw_center, moved_inside
 
 if TYPE_CHECKING:
@@ -26,9 +26,10 @@ class PatchSamples(Dataset):
     """`length` samples of a network's patch size from scans that are stored on its grid.
 
     A sample is "image" (1, D, H, W) float32 as the network gets it, "labels" (D, H, W) int64 class indices, and the
-    schema's extra maps; if any scan has voxels of unknown class also "keep" (D, H, W) float32, 0 there and else 1. It
-    depends on `seed` and its index alone. Each scan is as likely as another; the patch's middle is drawn by the schema,
-    but patches do not leave the scan where it is large enough.
+    schema's extra maps; if any scan has voxels of unknown class also "keep" (D, H, W) float32, 0 there and else 1, and
+    "no_lesion" (D, H, W) float32, 1 where all that is known is that there is no lesion. It depends on `seed` and its
+    index alone. Each scan is as likely as another; the patch's middle is drawn by the schema, but patches do not leave
+    the scan where it is large enough.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class PatchSamples(Dataset):
         center = moved_inside(center, hu.shape, self.config.patch)
         image, target = augmented_crop(hu, labels, center, self.config.patch, self.augmentation, rng, case.spacing)
         sample = as_sample(image, self.lookup[target], self.config, self.schema, rng)
+        if not self.has_unknown:
+            return sample
         keep = (~self.unknown[target]).float()
-        return sample | {"keep": keep * sample.get("keep", 1.0)} if self.has_unknown else sample
+        return sample | {"keep": keep * sample.get("keep", 1.0), "no_lesion": (target == NO_LESION).float()}
 
 
 def class_lookup(classes: tuple[str, ...]) -> torch.Tensor:
-    """int64 table (256,) from structure label, or a neighbour's, to class index; what is `IGNORED` becomes
+    """int64 table (256,) from structure label, or a neighbour's, to class index; what is `UNKNOWN` becomes
     background."""
     table = torch.zeros(256, dtype=torch.int64)
     known = torch.tensor(class_of_label(classes))
@@ -81,7 +84,7 @@ def class_lookup(classes: tuple[str, ...]) -> torch.Tensor:
 def unknown_labels(classes: tuple[str, ...]) -> torch.Tensor:
     """Which (256,) labels leave open what class a voxel has."""
     unknown = torch.zeros(256, dtype=torch.bool)
-    unknown[IGNORED] = True
+    unknown[list(UNKNOWN)] = True
     unknown[MAYBE_NEIGHBOUR] = not NEIGHBOUR_LABELS.keys().isdisjoint(classes)
     return unknown
 
@@ -117,7 +120,7 @@ class _StoredScan:
         for _ in range(_TRIES):
             point = self.any_point(rng)
             label = self.labels[tuple(point)]
-            if label != IGNORED and self.lookup[label] == 0:
+            if label not in UNKNOWN and self.lookup[label] == 0:
                 return point
         return None
 

@@ -36,12 +36,14 @@ LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
         weighted_plain_loss,
         class_weights=_by_class(_SECOND_LOOK_WEIGHTS, config),
         share_factors=_by_class(_SECOND_LOOK_FACTORS, config),
+        lesions=lesion_classes(config),
     ),
     "ba_net": lambda config: ba_net_loss,
     "ba_net_weighted": lambda config: partial(
         weighted_ba_net_loss,
         class_weights=_by_class(_CLASS_WEIGHTS, config),
         share_factors=share_factors(config),
+        lesions=lesion_classes(config),
     ),
     "boundary_stream": lambda config: boundary_stream_loss,
     "sc_unet": lambda config: sc_unet_loss,
@@ -87,6 +89,11 @@ _NNUNET = TrainingPlan(steps=250_000, batch=2, rate=0.01, optimizer="sgd", valid
 def share_factors(config: NetworkConfig) -> torch.Tensor:
     """By what a class's shares of voxels are multiplied (`losses.soft_labels.raised`)."""
     return _by_class(_SHARE_FACTORS, config)
+
+
+def lesion_classes(config: NetworkConfig) -> torch.Tensor:
+    """Which classes (C,; bool) are tumor or cyst."""
+    return torch.tensor([name in ("tumor", "cyst") for name in config.classes])
 
 
 def _by_class(factors: dict[str, float], config: NetworkConfig) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Real scans seen otherwise: structures in another contrast phase, and lesions where the patient has none.
 
 Both keep the scan's own noise and surroundings, which made CT only imitates. Labels are structure labels 0..6,
-neighbours' labels or `IGNORED`, HU and labels (D, H, W) tensors.
+neighbours' labels or of `case.UNKNOWN`, HU and labels (D, H, W) tensors.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from torch import nn
 from ..errors import InputError
 from ..evaluation.metrics import dice
 from ..networks.configs import NetworkConfig
-from .data.case import IGNORED
+from .data.case import UNKNOWN
 from .patches import class_lookup
 from .pictures import side_by_side
 
@@ -74,7 +74,7 @@ class CaseValidation:
         hu = np.asarray(case.hu, np.float32)
         truth = self._class_of_label[case.labels]
         predicted = self.predict(network, self.config, hu, self.device).astype(np.uint8)
-        predicted[case.labels == IGNORED] = 0
+        predicted[np.isin(case.labels, UNKNOWN)] = 0
         picture = side_by_side(hu, (truth, predicted), self.config) if with_picture else None
         names = enumerate(self.config.classes[1:], 1)
         return ValidationResult({name: _dice(truth == i, predicted == i) for i, name in names}, picture)

@@ -51,7 +51,7 @@ FOUND: dict[str, tuple[Callable[[Path], Path], dict[int, int], tuple[str, ...]]]
     ),
     "ours": (
         tiny_scans.ours,
-        {label: label for label in (*(s.label for s in STRUCTURES), 101, 102, 103, 104, 255)},
+        {label: label for label in (*(s.label for s in STRUCTURES), 101, 102, 103, 104, 254, 255)},
         tuple(s.name for s in STRUCTURES),
     ),
 }

@@ -27,7 +27,7 @@ from KidneyParsingLib.synthesis.samples import MadeSamples
 from KidneyParsingLib.synthesis.tissues import Tissue
 from KidneyParsingLib.training.augmentation import NONE
 from KidneyParsingLib.training.cases import StoredCase, stored_cases
-from KidneyParsingLib.training.data.case import IGNORED
+from KidneyParsingLib.training.data.case import IGNORED, NO_LESION
 from KidneyParsingLib.training.data.label_grid import labels_on_grid
 from KidneyParsingLib.training.data.layouts import find_cases
 from KidneyParsingLib.training.losses.ba_net import ba_net_loss
@@ -64,10 +64,10 @@ def a_network() -> NetworkConfig:
     return replace(config("ba_net", "tiny"), spacing_mm=(2.0,) * 3, patch=PATCH)
 
 
-def partly_labelled(folder: Path) -> list[StoredCase]:
+def partly_labelled(folder: Path, unknown: int = IGNORED) -> list[StoredCase]:
     """One scan with a kidney; nobody knows what its last six slices show."""
     labels = tiny_scans.tiny_labels((1,))
-    labels[-6:] = IGNORED
+    labels[-6:] = unknown
     tiny_scans.write(tiny_scans.tiny_hu(), folder / "imagesTr" / "a_0000.nii.gz")
     tiny_scans.write(labels, folder / "labelsTr" / "a.nii.gz")
     return stored_cases(find_cases("ours", folder), a_network(), folder / "scans")
@@ -105,6 +105,20 @@ def test_voxels_that_nobody_knows_are_marked(tmp_path: Path) -> None:
     assert 0 < unknown.mean() < 0.5 and sum(case.voxels) == (~unknown).sum()
     assert torch.equal(sample["keep"] == 0, torch.from_numpy(unknown))
     assert not sample["labels"][sample["keep"] == 0].any()
+
+
+def test_voxels_that_are_known_to_be_no_lesion_are_marked(tmp_path: Path) -> None:
+    """Unknown to all but losses that ask; made samples beside them have none."""
+    (case,) = partly_labelled(tmp_path, NO_LESION)
+    samples = PatchSamples([case], replace(a_network(), patch=tiny_scans.SHAPE), SCHEMAS["kidneys"], NONE, 4)
+    sample = samples[0]
+    free = np.asarray(case.labels) == NO_LESION
+    assert 0 < free.mean() < 0.5
+    assert torch.equal(sample["no_lesion"], torch.from_numpy(free).float())
+    assert torch.equal(sample["keep"], 1 - sample["no_lesion"])
+    keys = [set(Mixture(Constant(0.0), samples, share)[0]) for share in (0.0, 1.0)]
+    assert keys[0] == keys[1]
+    assert not Mixture(Constant(0.0), samples, 0.0)[0]["no_lesion"].any()
 
 
 def test_losses_do_not_look_at_unknown_voxels() -> None:

@@ -12,7 +12,7 @@ from KidneyParsingLib.networks.ba_net import BANetOutput
 from KidneyParsingLib.training.losses.ba_net import weighted_ba_net_loss
 from KidneyParsingLib.training.losses.common import one_hot
 from KidneyParsingLib.training.losses.plain import dice_cross_entropy
-from KidneyParsingLib.training.losses.soft_labels import raised, soft_label_dice, soft_label_loss
+from KidneyParsingLib.training.losses.soft_labels import raised, soft_label_dice, soft_label_loss, without
 from KidneyParsingLib.training.losses.weighted import weighted_plain_loss
 
 CLASSES, SHAPE = 3, (4, 6, 8)
@@ -107,3 +107,29 @@ def test_ba_net_s_coarse_scales_learn_the_mean_shares() -> None:
     boundary = torch.zeros_like(coarse)
     right = loss(BANetOutput([coarse.log()], [boundary]), batch)
     assert right < loss(BANetOutput([coarse.log() + 0.3 * noise(7)[:, :, ::2, ::2, ::2]], [boundary]), batch)
+
+
+def test_where_there_is_no_lesion_only_lesions_are_pushed_down() -> None:
+    """The cross-entropy's gradient is that of -log of what all other classes have together, by autograd."""
+    lesions = torch.tensor([False, False, True])
+    logits, same = noise(1).requires_grad_(), noise(1).requires_grad_()
+    target = without(lesions, logits)
+    (-(target * logits.log_softmax(1)).sum(1)).sum().backward()
+    (-(1 - same.softmax(1)[:, 2]).log()).sum().backward()
+    assert torch.allclose(logits.grad, same.grad, atol=1e-5)
+    assert (logits.grad[:, 2] > 0).all() and not target[:, 2].any()
+
+
+@pytest.mark.parametrize("knows_lesions", [True, False])
+def test_losses_of_shares_look_for_lesions_where_all_else_is_unknown(knows_lesions: bool) -> None:
+    lesions = torch.tensor([False, False, True]) if knows_lesions else None
+    keep = torch.ones(2, *SHAPE)
+    keep[:, 2:] = 0
+    batch = {"labels": labels(), "shares": one_hot(labels(), CLASSES), "keep": keep, "no_lesion": 1 - keep}
+    logits = noise(1).requires_grad_()
+    loss = weighted_plain_loss(logits, batch, WEIGHTS, torch.ones(CLASSES), lesions)
+    loss.backward()
+    there = logits.grad[:, :, 2:]
+    assert bool(there.any()) == knows_lesions
+    if knows_lesions:
+        assert (there[:, 2] > 0).float().mean() > 0.95 and logits.grad[:, :, :2].any()

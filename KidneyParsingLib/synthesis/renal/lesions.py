@@ -43,12 +43,18 @@ def _add_ball(
     after = np.maximum(0, low + 2 * reach + 1 - np.array(shape.shape))
     shape, low, center = np.pad(shape, list(zip(before, after, strict=True))), low + before, center + before
     window = tuple(slice(a, a + 2 * reach + 1) for a in low)
-    squares = [(np.arange(w.start, w.stop) - c) ** 2 for w, c in zip(window, center, strict=True)]
-    distance = np.sqrt(squares[0][:, None, None] + squares[1][:, None] + squares[2])
-    uneven = 1 + unevenness * smooth_noise(distance.shape, max(2.0, 0.8 * radius), rng)
-    ball = (distance < radius * uneven) & (shape[window] != TUMOR if value == CYST else True)
+    ball = uneven_ball(window, center, radius, unevenness, rng) & (shape[window] != TUMOR if value == CYST else True)
     shape[window][ball] = value
     return shape
+
+
+def uneven_ball(
+    window: tuple[slice, ...], center: np.ndarray, radius: float, unevenness: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Boolean mask of the window: a ball around `center` (z, y, x) whose radius (voxels) varies by `unevenness`."""
+    squares = [(np.arange(w.start, w.stop) - c) ** 2 for w, c in zip(window, center, strict=True)]
+    distance = np.sqrt(squares[0][:, None, None] + squares[1][:, None] + squares[2])
+    return distance < radius * (1 + unevenness * smooth_noise(distance.shape, max(2.0, 0.8 * radius), rng))
 
 
 def _center_near_surface(shape: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
@@ -75,12 +81,14 @@ def paint_lesions(
         return
     local[tumor] = Tissue.TUMOR
     box = ndimage.find_objects(tumor.astype(np.uint8))[0]
-    _paint_contents(local[box], tumor[box], plan, spacing, rng)
+    paint_contents(local[box], tumor[box], plan, spacing, rng)
 
 
-def _paint_contents(
+def paint_contents(
     local: np.ndarray, tumor: np.ndarray, plan: LesionPlan, spacing: float, rng: np.random.Generator
 ) -> None:
+    """Paints necrosis, fat and calcium into the tissues `local` where the mask `tumor` of the same window says so, in
+    place."""
     diameter = equivalent_diameter_mm(tumor, spacing)
     depth = ndimage.distance_transform_edt(np.pad(tumor, 1))[1:-1, 1:-1, 1:-1] * spacing
     noise = smooth_noise(tumor.shape, rng.uniform(5, 14) / spacing, rng)

@@ -121,7 +121,7 @@ def draw_renal_plan(rng: np.random.Generator) -> RenalPlan:
     kidneys = {}
     for index, side in enumerate(SIDES):
         is_alone = states[1 - index] in ("absent", "removed")
-        lesions = _draw_lesions(rng, tumors[index], cysts[index], is_polycystic)
+        lesions = draw_lesions(rng, tumors[index], cysts[index], is_polycystic)
         kidneys[side] = _draw_kidney(rng, side, states[index], is_alone, lowered, fat_mm, lesions)
     return RenalPlan(kidneys, is_horseshoe)
 
@@ -167,7 +167,8 @@ def _draw_kidney(
     )
 
 
-def _draw_lesions(rng: np.random.Generator, has_tumor: bool, has_cyst: bool, polycystic: bool) -> LesionPlan:
+def draw_lesions(rng: np.random.Generator, has_tumor: bool, has_cyst: bool, polycystic: bool) -> LesionPlan:
+    """Random lesions of one kidney that has a tumor, cysts, both or none."""
     diameter = float(np.clip(rng.lognormal(np.log(36), 0.6), 10, 120))
     tumor = TumorPlan(diameter, float(rng.uniform(-0.9, 0.6)), float(rng.uniform(0.02, 0.22)))
     count = 1 + rng.geometric(0.55) - 1 if has_cyst else 0

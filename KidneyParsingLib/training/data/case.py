@@ -11,13 +11,19 @@ from ...errors import InputError
 # A label beside the structures' (and the neighbours', `configs.NEIGHBOUR_LABELS`): nobody knows what is there, and
 # no loss looks at it.
 IGNORED = 255
+# The same, but it is known to be neither tumor nor cyst: a renal sinus without a mask of its own, in a patient whose
+# lesions are all labelled. Losses of shares learn that (`losses.weighted`); for others it is unknown.
+NO_LESION = 254
+# Labels that say nothing about a structure.
+UNKNOWN = (IGNORED, NO_LESION)
 
 
 @dataclass(frozen=True)
 class Case:
     """A CT and its labels as a data set stores them.
 
-    `structure_of` maps every label value that the data set uses to our structure label (0: background) or to `IGNORED`.
+    `structure_of` maps every label value that the data set uses to our structure label (0: background) or to one of
+    `UNKNOWN`.
     With `may_be_shifted` the stored values may be HU + 1024, which the image itself must tell. `notes` are sentences
     about the data set for whoever trains.
     """

@@ -1,5 +1,6 @@
 """Our own layout: made scans as `kidneyparsing synthesize` writes them, with labels 1..6 of `anatomy.STRUCTURES`; real
-ones may have the neighbours' labels too (`configs.NEIGHBOUR_LABELS`), and 255 where labels are not to be trusted."""
+ones may have the neighbours' labels too (`configs.NEIGHBOUR_LABELS`), 255 where labels are not to be trusted, and 254
+where all that is known is that there is no lesion."""
 
 from __future__ import annotations
 
@@ -9,11 +10,11 @@ from pathlib import Path
 from ...anatomy import STRUCTURES
 from ...networks.configs import MAYBE_NEIGHBOUR, NEIGHBOUR_LABELS
 from ...volumes.writing import check_writable, replacing
-from .case import IGNORED, Case, Layout, labels_of, paired
+from .case import UNKNOWN, Case, Layout, labels_of, paired
 
 OURS = Layout("ours", "imagesTr/*_0000.nii.gz and labelsTr/*.nii.gz")
-_STRUCTURE_OF = labels_of(*(s.name for s in STRUCTURES)) | {IGNORED: IGNORED}
-_STRUCTURE_OF |= {label: label for label in (*NEIGHBOUR_LABELS.values(), MAYBE_NEIGHBOUR)}
+_STRUCTURE_OF = labels_of(*(s.name for s in STRUCTURES))
+_STRUCTURE_OF |= {label: label for label in (*NEIGHBOUR_LABELS.values(), MAYBE_NEIGHBOUR, *UNKNOWN)}
 _IMAGE_END = "_0000.nii.gz"
 
 

@@ -55,7 +55,11 @@ def ba_net_loss(output: BANetOutput, batch: Batch) -> torch.Tensor:
 
 
 def weighted_ba_net_loss(
-    output: BANetOutput, batch: Batch, class_weights: torch.Tensor, share_factors: torch.Tensor
+    output: BANetOutput,
+    batch: Batch,
+    class_weights: torch.Tensor,
+    share_factors: torch.Tensor,
+    lesions: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """`ba_net_loss`, but for the segmentation nnU-Net's Dice and cross-entropy, this one with `class_weights` (C,).
 
@@ -64,8 +68,9 @@ def weighted_ba_net_loss(
 
     With `batch["shares"]` (B, C, D, H, W) the segmentation learns how much of a voxel each class fills, raised by
     `share_factors` (C,), at a coarse scale their means; the boundary, as before, is that of the labels.
+    `lesions` and `batch["no_lesion"]` as in `weighted.weighted_scale_loss`.
     """
-    return _over_scales(output, batch, weighted_scale_loss(batch, class_weights, share_factors))
+    return _over_scales(output, batch, weighted_scale_loss(batch, class_weights, share_factors, lesions))
 
 
 def _over_scales(output: BANetOutput, batch: Batch, segmentation_loss: Callable[..., torch.Tensor]) -> torch.Tensor:

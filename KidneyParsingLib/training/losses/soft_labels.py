@@ -21,6 +21,13 @@ def raised(shares: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
     return more / more.sum(1, keepdim=True)
 
 
+def without(absent: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """What a network finds (probabilities (B, C, D, H, W), no gradient) where it is told that the classes `absent` (C,;
+    bool) are not there. As a target it moves nothing but those: its cross-entropy has the gradient of the logarithm
+    of what the other classes have together."""
+    return logits.detach().float().masked_fill(absent.view(-1, 1, 1, 1), float("-inf")).softmax(1)
+
+
 def soft_label_dice(p: torch.Tensor, shares: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
     """Dice (B, C) of probabilities and shares (B, C, D, H, W): 1 where they are equal, and soft Dice where shares are 0
     or 1. Soft Dice itself is largest for probabilities of 0 and 1, whatever the shares (Wang et al. 2023,

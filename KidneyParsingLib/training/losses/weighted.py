@@ -10,21 +10,28 @@ import torch.nn.functional as F
 
 from .common import Batch
 from .plain import ScaleLoss, dice_cross_entropy, plain_loss
-from .soft_labels import raised, soft_label_loss
+from .soft_labels import raised, soft_label_loss, without
 
 
 def weighted_plain_loss(
-    output: list[torch.Tensor] | torch.Tensor, batch: Batch, class_weights: torch.Tensor, share_factors: torch.Tensor
+    output: list[torch.Tensor] | torch.Tensor,
+    batch: Batch,
+    class_weights: torch.Tensor,
+    share_factors: torch.Tensor,
+    lesions: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """`plain_loss` with `weighted_scale_loss` in place of nnU-Net's at every scale."""
-    return plain_loss(output, batch, weighted_scale_loss(batch, class_weights, share_factors))
+    return plain_loss(output, batch, weighted_scale_loss(batch, class_weights, share_factors, lesions))
 
 
-def weighted_scale_loss(batch: Batch, class_weights: torch.Tensor, share_factors: torch.Tensor) -> ScaleLoss:
+def weighted_scale_loss(
+    batch: Batch, class_weights: torch.Tensor, share_factors: torch.Tensor, lesions: torch.Tensor | None = None
+) -> ScaleLoss:
     """Loss of one scale's logits, labels and `keep`: Dice and cross-entropy with `class_weights` (C,).
 
     With `batch["shares"]` (B, C, D, H, W) the network learns how much of a voxel each class fills, raised by
-    `share_factors` (C,), at a coarse scale their means.
+    `share_factors` (C,), at a coarse scale their means. Where `batch["no_lesion"]` (B, D, H, W) is 1 it shall find
+    what it does find, but none of `lesions` (C,; bool).
     """
     device = batch["labels"].device
     weights, factors = class_weights.to(device), share_factors.to(device)
@@ -35,6 +42,11 @@ def weighted_scale_loss(batch: Batch, class_weights: torch.Tensor, share_factors
         shares = batch["shares"]
         if shares.shape[2:] != logits.shape[2:]:
             shares = F.adaptive_avg_pool3d(shares, logits.shape[2:])
-        return soft_label_loss(logits, raised(shares, factors), keep, weights)
+        shares = raised(shares, factors)
+        if "no_lesion" in batch and keep is not None and lesions is not None:
+            free = F.interpolate(batch["no_lesion"][:, None], size=logits.shape[2:], mode="nearest")
+            shares = torch.where(free > 0, without(lesions.to(device), logits), shares)
+            keep = torch.maximum(keep, free)
+        return soft_label_loss(logits, shares, keep, weights)
 
     return loss_of_shares
