@@ -4,10 +4,10 @@
 
 A CT NAME.nii.gz takes part if NAME_ref.nii.gz lies beside it or in Testing/references (1 kidney, 3 artery, 4 vein, 6
 cyst, 255 unknown). References show neither ureters nor the vessels beyond some slices; there the voxels around what the
-released model finds, the kidneys' sinuses and the great vessels' course are unknown too. All lesions of these patients
-are labelled, so that what is unknown becomes 254, where losses look for lesions alone (`data.case.NO_LESION`). Spine,
-liver and spleen, for the locator's training, are what the released locator is sure of; where it is not, it will learn
-nothing (`configs.NEIGHBOUR_LABELS`).
+released model finds, the kidneys' sinuses and the great vessels' course become 255, at which no loss looks. With
+--no-other-lesions, for CTs without any tumor or cyst that the reference lacks, all that is unknown becomes 254, where
+losses look for lesions alone (`data.case.NO_LESION`). Spine, liver and spleen, for the locator's training, are what the
+released locator is sure of; where it is not, it will learn nothing (`configs.NEIGHBOUR_LABELS`).
 """
 
 from __future__ import annotations
@@ -34,11 +34,10 @@ from KidneyParsingLib.inference.neighbourhood import distance
 from KidneyParsingLib.inference.network_input import network_grid, network_input
 from KidneyParsingLib.inference.systems import LOCATOR
 from KidneyParsingLib.networks.configs import LOCATOR_CLASSES, MAYBE_NEIGHBOUR, NEIGHBOUR_LABELS
-from KidneyParsingLib.training.data.case import NO_LESION
+from KidneyParsingLib.training.data.case import IGNORED, NO_LESION
 from KidneyParsingLib.volumes.reading import read_ct
 from KidneyParsingLib.volumes.volume import Volume
 
-UNKNOWN = 255  # in references
 URETER = structure("ureter").label
 VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 REFERENCES = Path(__file__).parents[1] / "Testing" / "references"
@@ -57,8 +56,7 @@ def reference_of(image: Path) -> Path | None:
 
 
 def completed(reference: np.ndarray, found: np.ndarray, grid: Grid) -> np.ndarray:
-    """The reference (z, y, x) on `grid`, `NO_LESION` where it is unknown or silent on vessels and ureters that may be
-    there.
+    """The reference (z, y, x) on `grid` with 255 where it is silent on vessels and ureters that may be there.
 
     `found` holds the structure labels that the model finds.
     """
@@ -69,7 +67,7 @@ def completed(reference: np.ndarray, found: np.ndarray, grid: Grid) -> np.ndarra
         silent = ~_between_first_and_last(shown)[:, None, None]
         course = ndimage.binary_dilation(shown.any(0), iterations=COURSE)
         unknown |= silent & (ndimage.binary_dilation(found == vessel, iterations=NEAR) | course)
-    labels[(unknown & (labels == 0)) | (labels == UNKNOWN)] = NO_LESION
+    labels[unknown & (labels == 0)] = IGNORED
     return labels
 
 
@@ -119,8 +117,8 @@ def credible(labels: np.ndarray, sure: np.ndarray, hu: np.ndarray) -> np.ndarray
     return result
 
 
-def write_case(image: Path, reference: Path, out: Path) -> None:
-    """One CT and its completed labels, laid out as `kidneyparsing synthesize` does.
+def write_case(image: Path, reference: Path, out: Path, unknown: int = IGNORED) -> None:
+    """One CT and its completed labels, laid out as `kidneyparsing synthesize` does; what is unknown becomes `unknown`.
 
     Labels that exist stay: the model that they were made with may be another by now.
     """
@@ -131,11 +129,12 @@ def write_case(image: Path, reference: Path, out: Path) -> None:
     grid = Grid(np.zeros(3), mask.GetSpacing()[::-1], mask.GetSize()[::-1])
     labels = completed(sitk.GetArrayFromImage(mask), segment(image).structure_labels(), grid)
     labels = np.where(labels == 0, neighbours(read_ct(image)), labels)
+    labels[labels == IGNORED] = unknown
     result = sitk.GetImageFromArray(labels)
     result.CopyInformation(mask)
     shutil.copyfile(image, out / "imagesTr" / f"{name}_0000.nii.gz")
     sitk.WriteImage(result, str(out / "labelsTr" / f"{name}.nii.gz"))
-    print(name, f"{(labels == NO_LESION).mean():.1%} unknown", flush=True)
+    print(name, f"{(labels == unknown).mean():.1%} unknown", flush=True)
 
 
 def main() -> None:
@@ -144,14 +143,16 @@ def main() -> None:
     arguments.add_argument("real", type=Path)
     arguments.add_argument("out", type=Path)
     arguments.add_argument("--only", nargs="+", metavar="NAME")
+    arguments.add_argument("--no-other-lesions", action="store_true")
     given = arguments.parse_args()
+    unknown = NO_LESION if given.no_other_lesions else IGNORED
     for folder in ("imagesTr", "labelsTr"):
         (given.out / folder).mkdir(parents=True, exist_ok=True)
     images = [p for p in sorted(given.real.glob("*.nii.gz")) if not p.name.endswith("_ref.nii.gz")]
     for image in images:
         reference = reference_of(image)
         if reference and (not given.only or image.name.removesuffix(".nii.gz") in given.only):
-            write_case(image, reference, given.out)
+            write_case(image, reference, given.out, unknown)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0
 
 mkdir -p "$runs/made_only" "$weights"
 kidneyparsing synthesize "$runs/anatomies" --anatomies --n "${ANATOMIES:-200}" --seed 20000 --spl "$spl" --kidneys "$kidneys"
-python Utilities/label_real_scans.py "$real" "$runs/real"
+python Utilities/label_real_scans.py "$real" "$runs/real" --no-other-lesions
 kidneyparsing train --model locator --data anatomies "$runs/anatomies" --mix "$runs/real" --share 0.3 --resume \
     -o "$runs/locator" --release "$weights" $trial
 # First on made CT alone, then gently with the real scans among it (docs/experiments.md says why).

@@ -42,20 +42,28 @@ _TINY = 1e-12
 
 
 def look_again(
-    scores: np.ndarray, config: NetworkConfig, grid: Grid, network: Predictor, volume: Volume, tick: Tick
+    scores: np.ndarray,
+    config: NetworkConfig,
+    grid: Grid,
+    network: Predictor,
+    volume: Volume,
+    tick: Tick,
+    by_brightness: bool = True,
 ) -> None:
     """Changes scores (C, z, y, x; logarithms of probabilities) on a grid, in place, where kidneys were found: what the
     first look has for the classes of `network` together is shared out anew (`shared_anew`) with what this says, a
-    network of background, kidney, tumor, cyst and ureter and of the grid's spacing. Vessels stay."""
+    network of background, kidney, tumor, cyst and ureter and of the grid's spacing; `by_brightness` lesions gain where
+    the CT is darker than the kidney (`lesion_log_odds`). Vessels stay."""
     windows = _windows(scores, config, grid, network.config.stride)
     classes = network.config.classes
     rows = [config.classes.index(name) for name in classes]
     # Where the first look has not been, or the second already has, nothing changes.
     todo = scores[0] <= 0
+    voxel_mm3 = float(np.prod(grid.spacing))
     for index, window in enumerate(windows):
         hu = network_input(volume, grid.part(window), network.config)
         found = _second(network, hu, tick, index, len(windows))
-        darker = lesion_log_odds(hu, found[classes.index("kidney")], float(np.prod(grid.spacing)))
+        darker = lesion_log_odds(hu, found[classes.index("kidney")], voxel_mm3) if by_brightness else np.zeros_like(hu)
         for z, odds in enumerate(darker, window[0].start):
             first = scores[(rows, z, *window[1:])].astype(np.float32)
             shares = shared_anew(np.exp(np.minimum(first, 0)), found[:, z - window[0].start], classes)
@@ -85,7 +93,8 @@ def shared_anew(first: np.ndarray, second: np.ndarray, classes: tuple[str, ...])
 
 
 def _leaning(shares: np.ndarray, log_odds: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    """Probabilities (C, y, x) of which lesions have `log_odds` (y, x) more against kidney; the organ's sum stays."""
+    """Probabilities (C, y, x) of which lesions have `log_odds` (y, x) more against kidney, changed in place; the
+    organ's sum stays."""
     kidney, *lesions = (classes.index(name) for name in _ORGAN_CLASSES)
     organ = [kidney, *lesions]
     total = shares[organ].sum(0)

@@ -26,54 +26,54 @@ _BRANCHES_MM = 3.0
 
 def implant_lesions(tissues: np.ndarray, spacing: float, rng: np.random.Generator) -> None:
     """Sets at most one tumor and some cysts into the kidneys of `tissues` (z, y, x; isotropic `spacing` in mm), in
-    place: at random places of the parenchyma, exophytic to endophytic, where parenchyma, fat, urine and branches of
-    vessels are."""
+    place: at random places of the parenchyma, exophytic to endophytic, where parenchyma, cysts, fat and, beside
+    parenchyma, urine and branches of vessels are."""
     plan = draw_lesions(rng, rng.random() < _TUMOR_SHARE, rng.random() < _CYST_SHARE, False)
     kidney = np.isin(tissues, _PARENCHYMA)
-    if kidney.sum() * spacing**3 < _LEAST_MM3:
+    points = np.argwhere(kidney[::2, ::2, ::2]) * 2
+    if len(points) * (2 * spacing) ** 3 < _LEAST_MM3:
         return
     free = _may_give_way(tissues, kidney, spacing)
-    points = np.argwhere(kidney[::2, ::2, ::2]) * 2
-    middle = points.mean(0)
     if plan.tumor:
-        _implant_tumor(tissues, free, points, middle, plan, spacing, rng)
+        _implant_tumor(tissues, free, points, plan, spacing, rng)
     for diameter in plan.cysts_mm:
-        window, ball = _ball(free, points, middle, diameter, rng.uniform(-0.8, 0.7), _CYST_UNEVENNESS, spacing, rng)
-        tissues[window][ball & ~np.isin(tissues[window], TUMOR_TISSUES)] = Tissue.CYST
+        free &= ~np.isin(tissues, TUMOR_TISSUES)
+        window, ball = _ball(free, points, diameter, rng.uniform(-0.8, 0.7), _CYST_UNEVENNESS, spacing, rng)
+        tissues[window][ball] = Tissue.CYST
 
 
 def _may_give_way(tissues: np.ndarray, kidney: np.ndarray, spacing: float) -> np.ndarray:
     near = ndimage.maximum_filter(kidney, 2 * round(_BRANCHES_MM / spacing) + 1)
-    branches = np.isin(tissues, (Tissue.ARTERY, Tissue.VEIN)) & near
-    return kidney | branches | np.isin(tissues, (Tissue.FAT, Tissue.URINE, Tissue.CYST))
+    branches = np.isin(tissues, (Tissue.ARTERY, Tissue.VEIN, Tissue.URINE)) & near
+    return kidney | branches | np.isin(tissues, (Tissue.FAT, Tissue.CYST))
 
 
 def _implant_tumor(
-    tissues: np.ndarray, free: np.ndarray, points: np.ndarray, middle: np.ndarray, plan: LesionPlan, spacing: float,
+    tissues: np.ndarray, free: np.ndarray, points: np.ndarray, plan: LesionPlan, spacing: float,
     rng: np.random.Generator
 ) -> None:  # fmt: skip
     tumor = plan.tumor
-    window, ball = _ball(free, points, middle, tumor.diameter_mm, tumor.exophytic, tumor.lobulation, spacing, rng)
-    local = tissues[window]
-    local[ball] = Tissue.TUMOR
+    window, ball = _ball(free, points, tumor.diameter_mm, tumor.exophytic, tumor.lobulation, spacing, rng)
     if ball.any():
+        local = tissues[window]
+        local[ball] = Tissue.TUMOR
         paint_contents(local, ball, plan, spacing, rng)
 
 
 def _ball(
-    free: np.ndarray, points: np.ndarray, middle: np.ndarray, diameter_mm: float, level: float, unevenness: float,
-    spacing: float, rng: np.random.Generator
+    free: np.ndarray, points: np.ndarray, diameter_mm: float, level: float, unevenness: float, spacing: float,
+    rng: np.random.Generator
 ) -> tuple[tuple[slice, ...], np.ndarray]:  # fmt: skip
-    """A window of the patch and the voxels of an uneven ball in it that are free. Its centre lies near one of the
-    points, by `level` radii farther from their `middle` if that is positive."""
+    """A window of the patch and what is free of an uneven ball in it, as far as that hangs on one of `points`, which is
+    drawn. The ball's centre lies there, or by `level` radii farther from their middle if that is positive."""
     radius = min(diameter_mm, _LARGEST_MM) / 2 / spacing
-    center = points[rng.integers(len(points))].astype(float)
-    outward = center - middle
-    center += outward / max(np.linalg.norm(outward), 1e-6) * max(level, 0) * radius
+    point = points[rng.integers(len(points))]
+    outward = point - points.mean(0)
+    center = point + outward / max(np.linalg.norm(outward), 1e-6) * max(level, 0) * radius
     low = np.maximum(np.floor(center - 1.6 * radius).astype(int), 0)
     high = np.minimum(np.ceil(center + 1.6 * radius).astype(int) + 1, free.shape)
-    window = tuple(slice(a, max(a, b)) for a, b in zip(low, high, strict=True))
-    if min(w.stop - w.start for w in window) < 2:
-        return window, np.zeros([w.stop - w.start for w in window], bool)
+    window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     ball = uneven_ball(window, center, radius, unevenness, rng) & free[window]
-    return window, cc3d.largest_k(ball, k=1, connectivity=6) > 0 if ball.any() else ball
+    parts = cc3d.connected_components(ball, connectivity=6)
+    own = parts[tuple(point - low)]
+    return window, (parts == own) & (own > 0)

@@ -1,4 +1,5 @@
-"""Training samples drawn from made anatomies: a cropped, turned, recoloured patch and its labels.
+"""Training samples drawn from made anatomies: a cropped, turned, recoloured patch and its labels; the second
+look's with more lesions.
 
 A sample depends on seed, index and the folder's anatomies alone, so an interrupted training sees the same samples when
 it goes on.
@@ -92,7 +93,7 @@ class MadeSamples(Dataset):
         self.soft = soft
         self.paint_later = paint_later and not config.median  # the filter is no GPU's
         self.is_locator = "spine" in config.classes
-        # A network of kidneys and their lesions alone is to see many of these.
+        # A network that knows cysts but no vessels, the second look, is to see many lesions.
         self.has_implants = "cyst" in config.classes and "vein" not in config.classes
         # The aorta lies left of the cava: often that alone tells them apart. Liver and spleen have sides too.
         self.may_mirror = {"spine", "artery", "vein"}.isdisjoint(config.classes)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from ..anatomy import structure
 from ..networks.configs import NEIGHBOUR_LABELS
 from ..synthesis.fields import smooth_noise
+from .data.case import IGNORED, NO_LESION
 
 _KIDNEY, _TUMOR, _CYST, _ARTERY, _VEIN = (
     structure(name).label for name in ("kidney", "tumor", "cyst", "artery", "vein")
@@ -62,6 +63,8 @@ def with_pasted_lesion(
     own = hu - _smoothed(hu)
     edge = _softened(lesion)
     painted = torch.lerp(hu, mean + own + (texture if label == _TUMOR else 0), edge)
+    # Voxels that share in the lesion's edge are not known to be none.
+    labels = torch.where((edge > 0) & (labels == NO_LESION), IGNORED, labels)
     return painted, torch.where(lesion, label, labels)
 
 

@@ -194,8 +194,8 @@ def require_unknown_allowed(model: str) -> None:
     """Raises InputError if the model's loss cannot leave out voxels whose label nobody knows."""
     if RECIPES[model].loss not in LOSSES_WITH_UNKNOWN:
         raise InputError(
-            f"The loss of {model} looks at all voxels, and these labels hold 255 (unknown); train ba_net, plain_unet, "
-            "res_unet, kid_net, second_look or the locator on them."
+            f"The loss of {model} looks at all voxels, and these labels hold 255 or 254 (unknown); train ba_net, "
+            "plain_unet, res_unet, kid_net, second_look or the locator on them."
         )
 
 

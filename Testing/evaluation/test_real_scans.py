@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib")
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "Testing" / "benchmarks"), str(ROOT / "Utilities")]
 
-from label_real_scans import NO_LESION, UNKNOWN, completed, credible  # noqa: E402
+from label_real_scans import IGNORED, completed, credible  # noqa: E402
 from real_scans import false_ml, kidneys_missed, near_reference, vessel_dice  # noqa: E402
 
 from KidneyParsingLib.inference.grid import Grid  # noqa: E402
@@ -55,18 +55,18 @@ def test_references_are_unknown_where_they_are_silent() -> None:
     """Aorta drawn in slices 2 to 5, found in all; a ureter found anywhere. Kidney stays kidney."""
     reference = a_vessel(2, 5).astype(np.uint8) * 3
     reference[4, 5:10, 5:10] = 1
-    reference[4, 5:10, 10] = UNKNOWN
+    reference[4, 5:10, 10] = IGNORED
     found = a_vessel(0, 9).astype(np.uint8) * 3
     found[4, 5:7, 5:7] = 5
     found[7, 50, 50] = 5
     labels = completed(reference, found, Grid(np.zeros(3), SPACING, SHAPE))
-    assert (labels[8][a_vessel(8, 8)[8]] == NO_LESION).all()
+    assert (labels[8][a_vessel(8, 8)[8]] == IGNORED).all()
     assert (
-        (labels[3, 20:, 20:] == NO_LESION).sum() == 0
-        and (labels[4, 5:10, 10] == NO_LESION).all()
+        (labels[3, 20:, 20:] == IGNORED).sum() == 0
+        and (labels[4, 5:10, 10] == IGNORED).all()
         and (labels[4, 5:10, 5:10] == 1).all()
     )
-    assert labels[7, 50, 50] == labels[7, 50, 51] == NO_LESION and labels[7, 50, 55] == 0
+    assert labels[7, 50, 50] == labels[7, 50, 51] == IGNORED and labels[7, 50, 55] == 0
 
 
 def test_a_kidney_s_sinus_is_unknown_but_not_what_lies_beside_it() -> None:
@@ -76,7 +76,7 @@ def test_a_kidney_s_sinus_is_unknown_but_not_what_lies_beside_it() -> None:
     reference[10:30, 25:35, 30:40] = 0
     grid = Grid(np.zeros(3), (2.0, 2.0, 2.0), reference.shape)
     labels = completed(reference, np.zeros_like(reference), grid)
-    assert (labels[12:28, 26:34, 31:36] == NO_LESION).all() and (labels[reference == 1] == 1).all()
+    assert (labels[12:28, 26:34, 31:36] == IGNORED).all() and (labels[reference == 1] == 1).all()
     outside = np.ones(reference.shape, bool)
     outside[10:30, 15:45, 20:40] = False
     assert not labels[outside].any()

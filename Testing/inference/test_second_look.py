@@ -276,3 +276,6 @@ def test_what_is_darker_than_the_kidney_s_own_parenchyma_is_sooner_a_lesion() ->
     assert at(scores, TUMOR, dark) == pytest.approx(odds / (1 + odds), abs=1e-3)
     assert at(scores, TUMOR, dark) + at(scores, KIDNEY, dark) == pytest.approx(1, abs=1e-3)
     assert at(scores, TUMOR, (30, 36, 26)) < 0.3
+    raw = a_first_look(kidney=0.6)
+    look_again(raw, FIRST, GRID, Stub(SECOND, hardly_sure), ct, no_tick, by_brightness=False)
+    assert at(raw, TUMOR, dark) == pytest.approx(0.4, abs=1e-3)

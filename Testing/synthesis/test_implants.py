@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from KidneyParsingLib.networks.configs import config
 from KidneyParsingLib.synthesis.implants import implant_lesions
@@ -18,12 +19,14 @@ SHAPE = (48, 48, 48)
 
 
 def a_kidney() -> np.ndarray:
-    """A ball of 48 mm in fat with an artery through it that goes on outside, between a muscle and a bone."""
+    """A ball of 48 mm in fat with an artery through it that goes on outside, between bone and a sheet of muscle with
+    fat behind; a ureter apart from it."""
     z, y, x = np.ogrid[tuple(slice(n) for n in SHAPE)]
     tissues = np.full(SHAPE, Tissue.FAT, np.uint8)
     tissues[(z - 24) ** 2 + (y - 24) ** 2 + (x - 24) ** 2 < 12**2] = Tissue.CORTEX
     tissues[24, 24, :] = Tissue.ARTERY
-    tissues[:, 40:] = Tissue.MUSCLE
+    tissues[:, 38:40] = Tissue.MUSCLE
+    tissues[:, 30, 4] = Tissue.URINE
     tissues[:, :4] = Tissue.BONE
     return tissues
 
@@ -48,7 +51,8 @@ def test_a_third_of_patches_gets_a_tumor_and_of_the_others_half_a_cyst() -> None
 
 def test_lesions_grow_in_kidney_and_fat_only() -> None:
     before = a_kidney()
-    stays = np.isin(before, (Tissue.MUSCLE, Tissue.BONE))
+    stays = np.isin(before, (Tissue.MUSCLE, Tissue.BONE, Tissue.URINE))
+    stays[:, 40:] = True  # fat behind the muscle
     stays |= (before == Tissue.ARTERY) & (np.abs(np.arange(48) - 24) > 16)  # not a branch: 8 mm from parenchyma
     for seed in range(40):
         after = implanted(seed)
@@ -91,3 +95,10 @@ def test_the_second_look_alone_is_shown_more_lesions_than_its_anatomies_have(tmp
         labels = [samples[i]["labels"] for i in range(40)]
         shares[model] = np.mean([bool(((one == tumor) | (one == cyst)).any()) for one in labels])
     assert shares["ba_net"] == 0 and shares["second_look"] == pytest.approx(0.33, abs=0.15)
+
+
+def test_samples_with_implants_come_again_and_leave_their_anatomy_as_it_was(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "anatomy_00001.npz", tissues=a_kidney(), spacing=np.float32(SPACING))
+    samples = MadeSamples(tmp_path, replace(config("second_look"), patch=(16, 16, 16)), 12)
+    first, again = ([samples[i] for i in range(12)] for _ in range(2))
+    assert all(torch.equal(one[name], other[name]) for one, other in zip(first, again, strict=True) for name in one)

@@ -192,9 +192,9 @@ def test_neighbours_are_classes_of_the_locator_alone() -> None:
 
 
 def test_only_networks_of_neighbours_leave_out_what_may_be_one() -> None:
-    labels = torch.tensor([0, NEIGHBOUR_LABELS["spleen"], MAYBE_NEIGHBOUR, IGNORED])
-    assert unknown_labels(LOCATOR_CLASSES)[labels].tolist() == [False, False, True, True]
-    assert unknown_labels(STRUCTURE_CLASSES)[labels].tolist() == [False, False, False, True]
+    labels = torch.tensor([0, NEIGHBOUR_LABELS["spleen"], MAYBE_NEIGHBOUR, IGNORED, NO_LESION])
+    assert unknown_labels(LOCATOR_CLASSES)[labels].tolist() == [False, False, True, True, True]
+    assert unknown_labels(STRUCTURE_CLASSES)[labels].tolist() == [False, False, False, True, True]
 
 
 def test_a_structure_s_target_is_the_same_whatever_lies_beside_it() -> None:
@@ -233,6 +233,10 @@ def test_a_pasted_lesion_lies_in_the_kidney_or_its_fat_and_looks_other_than_it()
         if inner.any() and (target[inner] == 6).all():
             assert -20 < float(painted[inner].mean()) < 30
     assert found == {2, 6}
+    hidden = torch.where(labels == 0, NO_LESION, labels)
+    target = with_pasted_lesion(hu, hidden, np.random.default_rng(0), (2.0,) * 3)[1]
+    beside = torch.nn.functional.max_pool3d((target[None] > 1).float() * (target[None] < 7), 3, 1, 1)[0] > 0
+    assert set(target[beside].unique().tolist()) <= {1, 2, 6, IGNORED} and (target == NO_LESION).any()
     nothing = torch.zeros_like(labels)
     assert with_pasted_lesion(hu, nothing, np.random.default_rng(0), (2.0,) * 3)[1] is nothing
 

@@ -111,9 +111,9 @@ def test_ba_net_s_coarse_scales_learn_the_mean_shares() -> None:
 
 def test_where_there_is_no_lesion_only_lesions_are_pushed_down() -> None:
     """The cross-entropy's gradient is that of -log of what all other classes have together, by autograd."""
-    lesions = torch.tensor([False, False, True])
+    absent = torch.tensor([False, False, True]).view(1, 3, 1, 1, 1)
     logits, same = noise(1).requires_grad_(), noise(1).requires_grad_()
-    target = without(lesions, logits)
+    target = without(absent, logits)
     (-(target * logits.log_softmax(1)).sum(1)).sum().backward()
     (-(1 - same.softmax(1)[:, 2]).log()).sum().backward()
     assert torch.allclose(logits.grad, same.grad, atol=1e-5)
@@ -121,15 +121,30 @@ def test_where_there_is_no_lesion_only_lesions_are_pushed_down() -> None:
 
 
 @pytest.mark.parametrize("knows_lesions", [True, False])
-def test_losses_of_shares_look_for_lesions_where_all_else_is_unknown(knows_lesions: bool) -> None:
+def test_losses_of_shares_look_for_lesions_alone_where_all_else_is_unknown(knows_lesions: bool) -> None:
+    """Whatever else the network finds there stays as likely beside the rest: the other logits are pulled in proportion
+    to their probabilities."""
     lesions = torch.tensor([False, False, True]) if knows_lesions else None
     keep = torch.ones(2, *SHAPE)
     keep[:, 2:] = 0
     batch = {"labels": labels(), "shares": one_hot(labels(), CLASSES), "keep": keep, "no_lesion": 1 - keep}
     logits = noise(1).requires_grad_()
-    loss = weighted_plain_loss(logits, batch, WEIGHTS, torch.ones(CLASSES), lesions)
-    loss.backward()
-    there = logits.grad[:, :, 2:]
-    assert bool(there.any()) == knows_lesions
+    weighted_plain_loss(logits, batch, WEIGHTS, torch.ones(CLASSES), lesions).backward()
+    there, p = logits.grad[:, :, 2:], logits.detach().softmax(1)[:, :, 2:]
+    assert bool(there.any()) == knows_lesions and logits.grad[:, :, :2].any()
     if knows_lesions:
-        assert (there[:, 2] > 0).float().mean() > 0.95 and logits.grad[:, :, :2].any()
+        assert (there[:, 2] > 0).all()
+        assert torch.allclose(there[:, 0] * p[:, 1], there[:, 1] * p[:, 0], atol=1e-8)
+
+
+def test_ba_net_s_boundaries_do_not_look_where_only_lesions_are_known_to_be_absent() -> None:
+    keep = torch.ones(2, *SHAPE)
+    keep[:, 2:] = 0
+    shares = one_hot(labels(), CLASSES)
+    batch = {"labels": labels(), "shares": shares, "keep": keep, "no_lesion": 1 - keep}
+    segmentation, boundary = noise(1).requires_grad_(), noise(2).requires_grad_()
+    lesions = torch.tensor([False, False, True])
+    output = BANetOutput([segmentation, segmentation[..., ::2, ::2, ::2]], [boundary, boundary[..., ::2, ::2, ::2]])
+    weighted_ba_net_loss(output, batch, WEIGHTS, torch.ones(CLASSES), lesions).backward()
+    assert not boundary.grad[:, :, 2:].any() and boundary.grad[:, :, :1].any()
+    assert (segmentation.grad[:, 2, 2:] > 0).all()

@@ -12,6 +12,7 @@ from torch import nn
 from KidneyParsingLib.anatomy import structure
 from KidneyParsingLib.errors import InputError
 from KidneyParsingLib.networks.configs import NESTED, NetworkConfig, config
+from KidneyParsingLib.training.data.case import IGNORED, NO_LESION
 from KidneyParsingLib.training.validation import CaseValidation
 
 CONFIG = config("sc_unet", "tiny")  # background, kidney, tumor
@@ -63,6 +64,17 @@ def test_lesions_that_a_network_lacks_are_part_of_the_kidney() -> None:
 
     scores = CaseValidation([case], CONFIG, CPU, kidney_in_both)(nn.Identity()).scores
     assert scores["kidney"] == 1.0
+
+
+def test_what_is_unknown_counts_for_nothing() -> None:
+    """Kidney is predicted where it is and in a slice whose label is 254, and one whose label is 255."""
+    case = case_of(kidney=np.s_[1:3, 0:4, 0:4])
+    predicted = np.zeros(case.labels.shape, int)
+    predicted[1:5, 0:4, 0:4] = 1
+    labels = np.array(case.labels)
+    labels[3], labels[4] = NO_LESION, IGNORED
+    known = replace(case, labels=labels)
+    assert CaseValidation([known], CONFIG, CPU, lambda *_: predicted.copy())(nn.Identity()).scores["kidney"] == 1.0
 
 
 def test_a_class_seen_in_no_scan_has_no_score_and_one_seen_wrongly_has_zero() -> None:

@@ -51,7 +51,8 @@ def _add_ball(
 def uneven_ball(
     window: tuple[slice, ...], center: np.ndarray, radius: float, unevenness: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Boolean mask of the window: a ball around `center` (z, y, x) whose radius (voxels) varies by `unevenness`."""
+    """Boolean mask of the window: a ball around `center` (z, y, x; voxels of what the window is of) whose radius
+    (voxels) varies by `unevenness`."""
     squares = [(np.arange(w.start, w.stop) - c) ** 2 for w, c in zip(window, center, strict=True)]
     distance = np.sqrt(squares[0][:, None, None] + squares[1][:, None] + squares[2])
     return distance < radius * (1 + unevenness * smooth_noise(distance.shape, max(2.0, 0.8 * radius), rng))

@@ -22,10 +22,10 @@ def raised(shares: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
 
 
 def without(absent: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-    """What a network finds (probabilities (B, C, D, H, W), no gradient) where it is told that the classes `absent` (C,;
-    bool) are not there. As a target it moves nothing but those: its cross-entropy has the gradient of the logarithm
-    of what the other classes have together."""
-    return logits.detach().float().masked_fill(absent.view(-1, 1, 1, 1), float("-inf")).softmax(1)
+    """What a network finds (probabilities (B, C, D, H, W), no gradient) where it is told that the classes `absent` (B,
+    C, D, H, W; bool; never all) are not there. As the target of cross-entropy it moves nothing but those: the gradient
+    is that of the logarithm of what the other classes have together."""
+    return logits.detach().float().masked_fill(absent, float("-inf")).softmax(1)
 
 
 def soft_label_dice(p: torch.Tensor, shares: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
@@ -37,17 +37,27 @@ def soft_label_dice(p: torch.Tensor, shares: torch.Tensor, smooth: float = 1.0) 
 
 
 def soft_label_loss(
-    logits: torch.Tensor, shares: torch.Tensor, keep: torch.Tensor | None, class_weights: torch.Tensor
+    logits: torch.Tensor,
+    shares: torch.Tensor,
+    keep: torch.Tensor | None,
+    class_weights: torch.Tensor,
+    absent: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Loss of Dice over the foreground classes + cross-entropy, both least for probabilities equal to the shares;
     `plain.dice_cross_entropy` where shares are 0 or 1.
 
     `logits` and `shares` are (B, C, D, H, W); `keep` (B, 1, D, H, W) is 0 where a voxel does not count. A voxel's
-    cross-entropy is multiplied by the mean of `class_weights` (C,) over its shares.
+    cross-entropy is multiplied by the mean of `class_weights` (C,) over its shares. Where `absent` (B, C, D, H, W;
+    bool) names classes that are known not to be there, cross-entropy counts, though Dice does not, and pushes down
+    these alone (`without`).
     """
     logits = logits.float()
     weight = 1 if keep is None else keep
     dice = soft_label_dice(logits.softmax(1) * weight, shares * weight)
+    if absent is not None:
+        told = absent.any(1, keepdim=True)
+        shares = torch.where(told, without(absent, logits), shares)
+        keep = torch.maximum(keep, told.float()) if keep is not None else None
     importance = (shares * class_weights.view(-1, 1, 1, 1)).sum(1, keepdim=True)
     cross_entropy = -(shares * logits.log_softmax(1)).sum(1, keepdim=True) * importance
     return 1 - dice[:, 1:].mean() + mean_over(cross_entropy, keep).mean()

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from .common import Batch
 from .plain import ScaleLoss, dice_cross_entropy, plain_loss
-from .soft_labels import raised, soft_label_loss, without
+from .soft_labels import raised, soft_label_loss
 
 
 def weighted_plain_loss(
@@ -30,8 +30,8 @@ def weighted_scale_loss(
     """Loss of one scale's logits, labels and `keep`: Dice and cross-entropy with `class_weights` (C,).
 
     With `batch["shares"]` (B, C, D, H, W) the network learns how much of a voxel each class fills, raised by
-    `share_factors` (C,), at a coarse scale their means. Where `batch["no_lesion"]` (B, D, H, W) is 1 it shall find
-    what it does find, but none of `lesions` (C,; bool).
+    `share_factors` (C,), at a coarse scale their means, and where `batch["no_lesion"]` (B, D, H, W) is 1, which only
+    matters then, that none of `lesions` (C,; bool) is there.
     """
     device = batch["labels"].device
     weights, factors = class_weights.to(device), share_factors.to(device)
@@ -42,11 +42,14 @@ def weighted_scale_loss(
         shares = batch["shares"]
         if shares.shape[2:] != logits.shape[2:]:
             shares = F.adaptive_avg_pool3d(shares, logits.shape[2:])
-        shares = raised(shares, factors)
-        if "no_lesion" in batch and keep is not None and lesions is not None:
-            free = F.interpolate(batch["no_lesion"][:, None], size=logits.shape[2:], mode="nearest")
-            shares = torch.where(free > 0, without(lesions.to(device), logits), shares)
-            keep = torch.maximum(keep, free)
-        return soft_label_loss(logits, shares, keep, weights)
+        return soft_label_loss(logits, raised(shares, factors), keep, weights, _absent(batch, lesions, logits))
 
     return loss_of_shares
+
+
+def _absent(batch: Batch, lesions: torch.Tensor | None, logits: torch.Tensor) -> torch.Tensor | None:
+    """Which classes (B, C, d, h, w; bool) are known not to be where, at the scale of the logits."""
+    if lesions is None or "no_lesion" not in batch:
+        return None
+    free = F.interpolate(batch["no_lesion"][:, None], size=logits.shape[2:], mode="nearest") > 0
+    return free & lesions.to(logits.device).view(1, -1, 1, 1, 1)
