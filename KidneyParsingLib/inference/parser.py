@@ -179,8 +179,7 @@ class KidneyParser:
         self._give_back_memory()
         scores = self._scores(parsed, regions)
         if self.second_look:
-            by_brightness = self.options.cleanup
-            look_again(scores, self.config, parsed.grid, self.second_look, volume, steps.next(), by_brightness)
+            look_again(scores, self.config, parsed.grid, self.second_look, volume, steps.next())
             self._give_back_memory()
         tick = steps.next()  # called between all that takes time, so that a run can be cancelled there
         tick(0.1)

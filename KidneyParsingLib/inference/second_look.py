@@ -19,7 +19,6 @@ from .grid import Grid
 from .maps import SMALLEST, label_of_class, winners
 from .network_input import network_input
 from .network_pass import PassPlan, Predictor
-from .parenchyma import lesion_log_odds
 from .passes import Window, share_of
 from .speeds import expected_seconds, note_seconds
 
@@ -42,32 +41,21 @@ _TINY = 1e-12
 
 
 def look_again(
-    scores: np.ndarray,
-    config: NetworkConfig,
-    grid: Grid,
-    network: Predictor,
-    volume: Volume,
-    tick: Tick,
-    by_brightness: bool = True,
+    scores: np.ndarray, config: NetworkConfig, grid: Grid, network: Predictor, volume: Volume, tick: Tick
 ) -> None:
     """Changes scores (C, z, y, x; logarithms of probabilities) on a grid, in place, where kidneys were found: what the
     first look has for the classes of `network` together is shared out anew (`shared_anew`) with what this says, a
-    network of background, kidney, tumor, cyst and ureter and of the grid's spacing; `by_brightness` lesions gain where
-    the CT is darker than the kidney (`lesion_log_odds`). Vessels stay."""
+    network of background, kidney, tumor, cyst and ureter and of the grid's spacing. Vessels stay."""
     windows = _windows(scores, config, grid, network.config.stride)
     classes = network.config.classes
     rows = [config.classes.index(name) for name in classes]
     # Where the first look has not been, or the second already has, nothing changes.
     todo = scores[0] <= 0
-    voxel_mm3 = float(np.prod(grid.spacing))
     for index, window in enumerate(windows):
-        hu = network_input(volume, grid.part(window), network.config)
-        found = _second(network, hu, tick, index, len(windows))
-        darker = lesion_log_odds(hu, found[classes.index("kidney")], voxel_mm3) if by_brightness else np.zeros_like(hu)
-        for z, odds in enumerate(darker, window[0].start):
+        found = _second(network, network_input(volume, grid.part(window), network.config), tick, index, len(windows))
+        for z, second in zip(range(window[0].start, window[0].stop), np.moveaxis(found, 1, 0), strict=True):
             first = scores[(rows, z, *window[1:])].astype(np.float32)
-            shares = shared_anew(np.exp(np.minimum(first, 0)), found[:, z - window[0].start], classes)
-            anew = np.log(_leaning(shares, odds, classes))
+            anew = np.log(shared_anew(np.exp(np.minimum(first, 0)), second, classes))
             scores[(rows, z, *window[1:])] = np.where(todo[(z, *window[1:])], anew, first)
         todo[window] = False
 
@@ -90,17 +78,6 @@ def shared_anew(first: np.ndarray, second: np.ndarray, classes: tuple[str, ...])
     parts /= np.maximum(parts.sum(0), _TINY)
     anew[organ] = left * inside * ((1 - _WEIGHT_OF_LESIONS * sure) * parts + _WEIGHT_OF_LESIONS * second[organ])
     return np.maximum(anew, SMALLEST)
-
-
-def _leaning(shares: np.ndarray, log_odds: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    """Probabilities (C, y, x) of which lesions have `log_odds` (y, x) more against kidney, changed in place; the
-    organ's sum stays."""
-    kidney, *lesions = (classes.index(name) for name in _ORGAN_CLASSES)
-    organ = [kidney, *lesions]
-    total = shares[organ].sum(0)
-    shares[lesions] *= np.exp(log_odds)
-    shares[organ] *= total / np.maximum(shares[organ].sum(0), _TINY)
-    return np.maximum(shares, SMALLEST)
 
 
 def _mean(first: np.ndarray, second: np.ndarray, weight: float) -> np.ndarray:

@@ -256,26 +256,3 @@ def test_progress_never_falls_where_a_kidney_is_cut_and_all_is_done_again(
     result = parsed(TWICE, stubs, lambda fraction, phase: seen.append(fraction))
     assert any("beyond" in str(note) for note in result.notes)
     assert seen == sorted(seen) and seen[-1] == 1
-
-
-def test_what_is_darker_than_the_kidney_s_own_parenchyma_is_sooner_a_lesion() -> None:
-    """A part of 40 HU in a kidney of 150 HU that both looks call kidney by 0.6 and tumor by 0.4: at 4 spreads of 10 HU
-    and more from the first on the odds grow e^2-fold, and their sum stays 1."""
-    scores, ct = a_first_look(kidney=0.6), a_ct()
-    ct.array[14:34, 20:40, 10:30] = 150
-    ct.array[20:26, 26:32, 14:20] = 40
-
-    def hardly_sure(hu: np.ndarray) -> np.ndarray:
-        dark = (hu < 100).astype(np.float32)
-        kidney = 0.99 - 0.39 * dark
-        return np.stack([0 * dark, kidney, 1 - kidney, 0 * dark, 0 * dark])
-
-    look_again(scores, FIRST, GRID, Stub(SECOND, hardly_sure), ct, no_tick)
-    dark = (22, 28, 16)
-    odds = 0.4 / 0.6 * np.e**2
-    assert at(scores, TUMOR, dark) == pytest.approx(odds / (1 + odds), abs=1e-3)
-    assert at(scores, TUMOR, dark) + at(scores, KIDNEY, dark) == pytest.approx(1, abs=1e-3)
-    assert at(scores, TUMOR, (30, 36, 26)) < 0.3
-    raw = a_first_look(kidney=0.6)
-    look_again(raw, FIRST, GRID, Stub(SECOND, hardly_sure), ct, no_tick, by_brightness=False)
-    assert at(raw, TUMOR, dark) == pytest.approx(0.4, abs=1e-3)
