@@ -129,7 +129,7 @@ def write_case(image: Path, reference: Path, out: Path, unknown: int = IGNORED) 
     grid = Grid(np.zeros(3), mask.GetSpacing()[::-1], mask.GetSize()[::-1])
     labels = completed(sitk.GetArrayFromImage(mask), segment(image).structure_labels(), grid)
     labels = np.where(labels == 0, neighbours(read_ct(image)), labels)
-    labels[labels == IGNORED] = unknown
+    labels[labels == IGNORED] = unknown  # the reference's own too: what it does not score
     result = sitk.GetImageFromArray(labels)
     result.CopyInformation(mask)
     shutil.copyfile(image, out / "imagesTr" / f"{name}_0000.nii.gz")

@@ -12,6 +12,7 @@ export OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0
 
 mkdir -p "$runs/made_only" "$weights"
 kidneyparsing synthesize "$runs/anatomies" --anatomies --n "${ANATOMIES:-200}" --seed 20000 --spl "$spl" --kidneys "$kidneys"
+# None of these CTs may show a tumor or cyst that its reference lacks; else leave --no-other-lesions out.
 python Utilities/label_real_scans.py "$real" "$runs/real" --no-other-lesions
 kidneyparsing train --model locator --data anatomies "$runs/anatomies" --mix "$runs/real" --share 0.3 --resume \
     -o "$runs/locator" --release "$weights" $trial

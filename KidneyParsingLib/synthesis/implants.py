@@ -36,8 +36,8 @@ def implant_lesions(tissues: np.ndarray, spacing: float, rng: np.random.Generato
     free = _may_give_way(tissues, kidney, spacing)
     if plan.tumor:
         _implant_tumor(tissues, free, points, plan, spacing, rng)
-    for diameter in plan.cysts_mm:
         free &= ~np.isin(tissues, TUMOR_TISSUES)
+    for diameter in plan.cysts_mm:
         window, ball = _ball(free, points, diameter, rng.uniform(-0.8, 0.7), _CYST_UNEVENNESS, spacing, rng)
         tissues[window][ball] = Tissue.CYST
 

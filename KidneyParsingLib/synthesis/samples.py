@@ -49,7 +49,7 @@ _SECOND_LOOK_CENTERS = (
 # The locator's patches are centred near kidneys, but for some that show none.
 _LOCATOR_CENTERS = ((KIDNEY_TISSUES, 0.8), ((Tissue.MUSCLE, Tissue.FAT, Tissue.LUNG), 0.2))
 _NARROW_SHARE = 0.1
-# Patches of the second look that are given more lesions than their anatomy has.
+# Of the second look's patches so many may be given more lesions than their anatomy has; two thirds of them get some.
 _IMPLANTED_SHARE = 0.5
 # Voxels that are painted for one of the network's, an axis, at most.
 _FINEST = 2
@@ -93,8 +93,8 @@ class MadeSamples(Dataset):
         self.soft = soft
         self.paint_later = paint_later and not config.median  # the filter is no GPU's
         self.is_locator = "spine" in config.classes
-        # A network that knows cysts but no vessels, the second look, is to see many lesions.
-        self.has_implants = "cyst" in config.classes and "vein" not in config.classes
+        # The second look knows cysts but no vessels. It is to see many lesions, and has its own centres.
+        self.is_second_look = "cyst" in config.classes and "vein" not in config.classes
         # The aorta lies left of the cava: often that alone tells them apart. Liver and spleen have sides too.
         self.may_mirror = {"spine", "artery", "vein"}.isdisjoint(config.classes)
         self.lookup = torch.from_numpy(locator_lookup() if self.is_locator else _class_lookup(config.classes))
@@ -112,7 +112,7 @@ class MadeSamples(Dataset):
         patch = _cropped(tissues, center, size, self._turn(rng) * zoom)
         if self.is_locator or rng.random() < _NARROW_SHARE:
             _limit_view(patch, rng)
-        if self.has_implants and rng.random() < _IMPLANTED_SHARE:
+        if self.is_second_look and rng.random() < _IMPLANTED_SHARE:
             implant_lesions(patch.numpy(), self.config.spacing_mm[0] / factor, rng)
         look = int(rng.integers(2**62))
         shares = _shares(self.lookup[patch.long()], factor, len(self.config.classes))
@@ -176,7 +176,7 @@ class MadeSamples(Dataset):
     def _centers(self) -> tuple[tuple[tuple[int, ...], float], ...]:
         if self.is_locator:
             return _LOCATOR_CENTERS
-        return _SECOND_LOOK_CENTERS if self.has_implants else _CENTERS
+        return _SECOND_LOOK_CENTERS if self.is_second_look else _CENTERS
 
     def _turn(self, rng: np.random.Generator) -> np.ndarray:
         angles = rng.normal(0, 4 if self.is_locator else 9, 3)

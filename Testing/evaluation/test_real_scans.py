@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 pytest.importorskip("matplotlib")
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "Testing" / "benchmarks"), str(ROOT / "Utilities")]
 
-from label_real_scans import IGNORED, completed, credible  # noqa: E402
+import label_real_scans  # noqa: E402
+from label_real_scans import IGNORED, completed, credible, write_case  # noqa: E402
 from real_scans import false_ml, kidneys_missed, near_reference, vessel_dice  # noqa: E402
 
 from KidneyParsingLib.inference.grid import Grid  # noqa: E402
 from KidneyParsingLib.networks.configs import MAYBE_NEIGHBOUR, NEIGHBOUR_LABELS  # noqa: E402
+from KidneyParsingLib.training.data.case import NO_LESION  # noqa: E402
 
 SPACING = (3.0, 1.0, 1.0)
 SHAPE = (10, 60, 60)
@@ -104,3 +108,24 @@ def test_neighbours_are_believed_where_they_are_sure_large_and_bright() -> None:
     assert (result[:, :9, :10] == liver).all() and (result[:, 9, :10] == MAYBE_NEIGHBOUR).all()
     assert (result[:2, 18:, :2] == MAYBE_NEIGHBOUR).all() and (result[:, :10, 20:30] == MAYBE_NEIGHBOUR).all()
     assert (result[labels == spine] == spine).all() and (result[labels == 0] == 0).all()
+
+
+@pytest.mark.parametrize("unknown", [IGNORED, NO_LESION])
+def test_what_is_unknown_is_written_as_asked_for(unknown: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kidney with a calyx that its reference does not score; a ureter that the model finds below it."""
+    reference = np.zeros((32, 32, 32), np.uint8)
+    reference[6:10, 5:15, 5:15] = 1
+    reference[7, 14, 9:11] = IGNORED
+    found = np.zeros_like(reference)
+    found[1:3, 20, 20] = 5
+    image, mask = tmp_path / "a.nii.gz", tmp_path / "a_ref.nii.gz"
+    for path, array in ((image, np.zeros(reference.shape, np.int16)), (mask, reference)):
+        sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
+    for folder in ("imagesTr", "labelsTr"):
+        (tmp_path / "out" / folder).mkdir(parents=True)
+    monkeypatch.setattr(label_real_scans, "segment", lambda path: SimpleNamespace(structure_labels=lambda: found))
+    monkeypatch.setattr(label_real_scans, "neighbours", lambda volume: np.zeros(reference.shape, np.uint8))
+    write_case(image, mask, tmp_path / "out", unknown)
+    written = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "labelsTr" / "a.nii.gz")))
+    assert (written[7, 14, 9:11] == unknown).all() and (written[1:3, 20, 20] == unknown).all()
+    assert (written == 1).sum() == (reference == 1).sum() and set(np.unique(written)) == {0, 1, unknown}

@@ -49,7 +49,7 @@ def test_a_third_of_patches_gets_a_tumor_and_of_the_others_half_a_cyst() -> None
     assert tumors.mean() == pytest.approx(0.35, abs=0.07) and cysts[~tumors].mean() == pytest.approx(0.5, abs=0.07)
 
 
-def test_lesions_grow_in_kidney_and_fat_only() -> None:
+def test_lesions_never_grow_in_what_must_stay() -> None:
     before = a_kidney()
     stays = np.isin(before, (Tissue.MUSCLE, Tissue.BONE, Tissue.URINE))
     stays[:, 40:] = True  # fat behind the muscle

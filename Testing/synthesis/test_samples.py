@@ -187,3 +187,10 @@ def test_the_second_look_s_patches_show_kidneys_and_mostly_lesions(anatomies: Pa
     most = np.array([np.argmax(count) for count in counts if count.any()])
     assert len(most) > 120 and np.isin(most, (1, 2)).mean() == pytest.approx(0.67, abs=0.1)
     assert (most == 3).mean() == pytest.approx(0.25, abs=0.1)
+
+
+def test_networks_without_vessels_are_shown_what_looks_like_kidneys_too(anatomies: Path) -> None:
+    """The second look alone sees kidneys, lesions and ureters only."""
+    kinds = {m: len(MadeSamples(anatomies, of(m), 1)._centers()) for m in ("boundary_stream", "ba_net")}
+    second = MadeSamples(anatomies, replace(config("second_look"), patch=PATCH), 1)._centers()
+    assert len(second) == 3 and set(kinds.values()) == {7}

@@ -122,8 +122,7 @@ def test_where_there_is_no_lesion_only_lesions_are_pushed_down() -> None:
 
 @pytest.mark.parametrize("knows_lesions", [True, False])
 def test_losses_of_shares_look_for_lesions_alone_where_all_else_is_unknown(knows_lesions: bool) -> None:
-    """Whatever else the network finds there stays as likely beside the rest: the other logits are pulled in proportion
-    to their probabilities."""
+    """The other logits are pulled up in proportion to their probabilities, whatever the labels say."""
     lesions = torch.tensor([False, False, True]) if knows_lesions else None
     keep = torch.ones(2, *SHAPE)
     keep[:, 2:] = 0
@@ -148,3 +147,14 @@ def test_ba_net_s_boundaries_do_not_look_where_only_lesions_are_known_to_be_abse
     weighted_ba_net_loss(output, batch, WEIGHTS, torch.ones(CLASSES), lesions).backward()
     assert not boundary.grad[:, :, 2:].any() and boundary.grad[:, :, :1].any()
     assert (segmentation.grad[:, 2, 2:] > 0).all()
+
+
+def test_a_coarse_voxel_is_free_of_lesions_only_if_all_of_it_is_known_to_be() -> None:
+    """Blocks of two columns, of which the first only is known to be free, and of which both are."""
+    free = torch.zeros(2, *SHAPE)
+    free[..., 0] = free[..., 2:4] = 1
+    batch = {"labels": labels(), "shares": one_hot(labels(), CLASSES), "keep": torch.zeros(2, *SHAPE)}
+    logits = torch.zeros(2, CLASSES, *(n // 2 for n in SHAPE), requires_grad=True)
+    lesions = torch.tensor([False, False, True])
+    weighted_plain_loss(logits, batch | {"no_lesion": free}, WEIGHTS, torch.ones(CLASSES), lesions).backward()
+    assert logits.grad.abs().sum((0, 1, 2, 3)).bool().tolist() == [False, True, False, False]

@@ -23,8 +23,8 @@ def raised(shares: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
 
 def without(absent: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     """What a network finds (probabilities (B, C, D, H, W), no gradient) where it is told that the classes `absent` (B,
-    C, D, H, W; bool; never all) are not there. As the target of cross-entropy it moves nothing but those: the gradient
-    is that of the logarithm of what the other classes have together."""
+    C, D, H, W; bool; never all) are not there. As the target of cross-entropy it says nothing on which of the others is
+    there: the gradient is that of the logarithm of what they have together."""
     return logits.detach().float().masked_fill(absent, float("-inf")).softmax(1)
 
 
@@ -48,8 +48,8 @@ def soft_label_loss(
 
     `logits` and `shares` are (B, C, D, H, W); `keep` (B, 1, D, H, W) is 0 where a voxel does not count. A voxel's
     cross-entropy is multiplied by the mean of `class_weights` (C,) over its shares. Where `absent` (B, C, D, H, W;
-    bool) names classes that are known not to be there, cross-entropy counts, though Dice does not, and pushes down
-    these alone (`without`).
+    bool) names classes that are known not to be there, cross-entropy counts, though Dice does not, and pushes these
+    down (`without`).
     """
     logits = logits.float()
     weight = 1 if keep is None else keep

@@ -48,8 +48,9 @@ def weighted_scale_loss(
 
 
 def _absent(batch: Batch, lesions: torch.Tensor | None, logits: torch.Tensor) -> torch.Tensor | None:
-    """Which classes (B, C, d, h, w; bool) are known not to be where, at the scale of the logits."""
+    """Which classes (B, C, d, h, w; bool) are known not to be where, at the scale of the logits; at a coarse one where
+    all of a block is known."""
     if lesions is None or "no_lesion" not in batch:
         return None
-    free = F.interpolate(batch["no_lesion"][:, None], size=logits.shape[2:], mode="nearest") > 0
+    free = -F.adaptive_max_pool3d(-batch["no_lesion"][:, None], logits.shape[2:]) > 0
     return free & lesions.to(logits.device).view(1, -1, 1, 1, 1)
