@@ -119,7 +119,7 @@ def test_what_is_unknown_is_written_as_asked_for(unknown: int, tmp_path: Path, m
     found = np.zeros_like(reference)
     found[1:3, 20, 20] = 5
     image, mask = tmp_path / "a.nii.gz", tmp_path / "a_ref.nii.gz"
-    for path, array in ((image, np.zeros(reference.shape, np.int16)), (mask, reference)):
+    for path, array in ((image, np.where(reference == 1, 40, -1000).astype(np.int16)), (mask, reference)):
         sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
     for folder in ("imagesTr", "labelsTr"):
         (tmp_path / "out" / folder).mkdir(parents=True)
