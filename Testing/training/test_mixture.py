@@ -235,7 +235,7 @@ def test_a_pasted_lesion_lies_in_the_kidney_or_its_fat_and_looks_other_than_it()
     assert found == {2, 6}
     hidden = torch.where(labels == 0, NO_LESION, labels)
     target = with_pasted_lesion(hu, hidden, np.random.default_rng(0), (2.0,) * 3)[1]
-    beside = torch.nn.functional.max_pool3d((target[None] > 1).float() * (target[None] < 7), 3, 1, 1)[0] > 0
+    beside = torch.nn.functional.max_pool3d(((target[None] > 1) & (target[None] < 7)).float(), 3, 1, 1)[0] > 0
     assert set(target[beside].unique().tolist()) <= {1, 2, 6, IGNORED} and (target == NO_LESION).any()
     nothing = torch.zeros_like(labels)
     assert with_pasted_lesion(hu, nothing, np.random.default_rng(0), (2.0,) * 3)[1] is nothing

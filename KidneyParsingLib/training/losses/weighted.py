@@ -48,8 +48,8 @@ def weighted_scale_loss(
 
 
 def _absent(batch: Batch, lesions: torch.Tensor | None, logits: torch.Tensor) -> torch.Tensor | None:
-    """Which classes (B, C, d, h, w; bool) are known not to be where, at the scale of the logits; at a coarse one where
-    all of a block is known."""
+    """Which classes are known not to be where (B, C, d, h, w; bool), at the scale of the logits; at a coarse one only
+    where that is known of a whole block. None if nothing is known."""
     if lesions is None or "no_lesion" not in batch:
         return None
     free = -F.adaptive_max_pool3d(-batch["no_lesion"][:, None], logits.shape[2:]) > 0
