@@ -33,6 +33,8 @@ ALL_AXES = tuple(View(axes) for axes in ((), (0,), (1,), (2,), (0, 1), (0, 2), (
 # Values in one full-resolution feature map (voxels x channels) that a single pass may have on a CPU and on a GPU; each
 # costs up to 58 bytes while the pass runs (docs/performance.md).
 _MOST_VALUES = {"cpu": 15_000_000, "cuda": 100_000_000}
+# What a value of the outputs costs beside that of a feature map, where they are finer than all of these.
+_SHARE_OF_OUTPUTS = 0.25
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,10 @@ class Predictor:
 def most_voxels(config: NetworkConfig, device: str) -> int:
     """How many voxels a single pass of a network may have on a device; never less than its training patch."""
     values = _MOST_VALUES["cuda" if device.startswith("cuda") else "cpu"]
-    return max(values // config.features[0], int(np.prod(config.patch)))
+    channels = config.features[0]
+    if config.fold > 1:  # the voxels that it folds have no feature maps, but logits and probabilities
+        channels = channels / config.fold**3 + config.outputs * _SHARE_OF_OUTPUTS
+    return max(int(values / channels), int(np.prod(config.patch)))
 
 
 def fitting_window(size: tuple[int, ...], most: int, stride: int) -> tuple[int, ...]:

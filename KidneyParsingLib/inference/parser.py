@@ -29,6 +29,7 @@ from .cleanup import (
 )
 from .contrast import disfavour_lesions, is_plain
 from .devices import CPU, device_of
+from .fine_parts import FinePart, labels_with_parts, suppress_in
 from .grid import Box, Grid, bounds, on_grid, shifted_affine
 from .growing import finished
 from .locate import Location, Midline, right_of_midline
@@ -44,11 +45,10 @@ from .registry import find_model
 from .resampling import resampled
 from .reviewing import Review, reviewed
 from .search import Regions, around_found, around_located, locate, whole_scan
-from .second_look import look_again, second_look_seconds
+from .second_look import divides, look_again, second_look_seconds
 from .sides import to_segments
 from .steps import Step, Steps
 from .systems import LOCATOR
-from .upsampling import labels_on_volume
 
 _ = texts_of(__name__)
 
@@ -148,9 +148,7 @@ class KidneyParser:
         network = self.networks.get(self.system.second_look)
         if network is None:
             return None
-        if network.config.spacing_mm == self.config.spacing_mm and set(network.config.classes) <= set(
-            self.config.classes
-        ):
+        if divides(network.config, self.config) and set(network.config.classes) <= set(self.config.classes):
             return network
         self._log(
             _("Nothing is looked at again: the networks {networks} do not fit together.").format(
@@ -178,51 +176,57 @@ class KidneyParser:
         parsed = passes.run(steps.next)
         self._give_back_memory()
         scores = self._scores(parsed, regions)
+        parts: list[FinePart] = []
         if self.second_look:
-            look_again(scores, self.config, parsed.grid, self.second_look, volume, steps.next())
+            parts = look_again(scores, self.config, parsed.grid, self.second_look, volume, steps.next())
             self._give_back_memory()
         tick = steps.next()  # called between all that takes time, so that a run can be cancelled there
         tick(0.1)
         notes = regions.notes
         if self.options.cleanup:
-            notes += self._doubt_lesions(scores, parsed, volume)
-            labels, mask = self._plausible(scores, parsed, location, volume)
+            notes += self._doubt_lesions(scores, parts, parsed, volume)
+            labels, mask = self._plausible(scores, parts, parsed, location, volume)
             tick(0.3)
             if self._is_cut(labels, parsed, regions, volume):
                 return None
             review = self._review(scores, labels, parsed)
             tick(0.6)
             suppress(scores, mask)
+            suppress_in(parts, mask, labels > 0, parsed.grid)
         else:
             review = self._review(scores, label_of_class(self.config)[winners(scores)], parsed)
-        fine, window = labels_on_volume(scores, parsed.grid, volume)
+        fine, window = labels_with_parts(scores, parsed.grid, parts, volume)
         fine = exchanged(fine, label_of_class(self.config))
-        del scores, parsed
+        del scores, parsed, parts
         tick = steps.next()
         if self.options.cleanup:
             fine = self._cleaned(fine, volume, window, regions.whole and not location.kidneys)
         tick(0.5)
         return self._on_whole_grid(fine, window, volume, location.midline, notes, review)
 
-    def _doubt_lesions(self, scores: np.ndarray, parsed: ParsedMaps, volume: Volume) -> tuple[str, ...]:
+    def _doubt_lesions(
+        self, scores: np.ndarray, parts: list[FinePart], parsed: ParsedMaps, volume: Volume
+    ) -> tuple[str, ...]:
         """Lets only sure lesions win in the scores of a CT without contrast medium; a note says so."""
         of_class = label_of_class(self.config)
         if not (of_class == structure(TUMOR).label).any():
             return ()
-        some = of_class[winners(scores[:, ::_EVERY, ::_EVERY, ::_EVERY])]
-        if not is_plain(some, parsed.grid.thinned(_EVERY), volume):
+        thinned = of_class[winners(scores[:, ::_EVERY, ::_EVERY, ::_EVERY])]
+        if not is_plain(thinned, parsed.grid.thinned(_EVERY), volume):
             return ()
-        disfavour_lesions(scores, of_class)
+        for some in (scores, *(part.scores for part in parts)):
+            disfavour_lesions(some, of_class)
         wanted = self.options.structures
         return (_PLAIN,) if wanted is None or not set(LESIONS).isdisjoint(wanted) else ()
 
     def _plausible(
-        self, scores: np.ndarray, parsed: ParsedMaps, location: Location, volume: Volume
+        self, scores: np.ndarray, parts: list[FinePart], parsed: ParsedMaps, location: Location, volume: Volume
     ) -> tuple[np.ndarray, np.ndarray]:
         """Structure labels (z, y, x) of scores without what is implausible, and the mask of this."""
         grid = parsed.grid
-        others = on_grid(location.others, location.grid, grid) > 0.5
-        disfavour_other_organs(scores, label_of_class(self.config), others)
+        for some, where in ((scores, grid), *((part.scores, part.grid) for part in parts)):
+            others = on_grid(location.others, location.grid, where) > 0.5
+            disfavour_other_organs(some, label_of_class(self.config), others)
         labels = label_of_class(self.config)[winners(scores)]
         mask = implausible(labels, KIDNEY in self.config.classes, grid, location.midline, _boxes(location))
         labels[mask] = 0

@@ -1,7 +1,7 @@
-"""A second look at every kidney that was found, by a network that knows kidneys, their lesions and ureters only.
+"""A second look at every kidney that was found, by a network that sees smaller voxels and mostly kidneys.
 
-A network that learns all structures of a trunk sees few lesions among its samples; one that is shown a kidney at a time
-sees little else (docs/experiments.md, 26 and 28).
+A network that learns all structures of a trunk sees few lesions among its samples, and its voxels are wider than a
+renal artery; one that is shown a kidney at a time sees little else (docs/experiments.md, 26 to 30).
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import cc3d
 import numpy as np
 
 from ..networks.configs import NetworkConfig
+from ..threads import side_by_side
 from ..volumes.volume import Volume
 from .backends.backend import Tick
 from .cleanup import LESIONS, MIN_KIDNEY_ML, ORGAN
+from .fine_parts import FinePart
 from .grid import Grid
 from .maps import SMALLEST, label_of_class, winners
 from .network_input import network_input
@@ -24,15 +26,17 @@ from .speeds import expected_seconds, note_seconds
 
 # Around a kidney that was found, mm: what grows out of it may have been missed.
 _MARGIN_MM = 16.0
-# Voxels of two such windows on a grid of 2 mm, usually.
-_USUAL_VOXELS = 2 * 64**3
+# Voxels of two such windows on a grid of 1 mm, usually.
+_USUAL_VOXELS = 2 * 128**3
+# Planes of the coarse grid that are shared out at a time.
+_PLANES = 4
 # A patient has two kidneys; more parts are a kidney in pieces, or false.
 _MOST_PARTS = 4
 # How much the second look counts beside the first: for what belongs to the kidney at all, for what of that is a lesion,
-# and for ureters; chosen on the validation split and real scans (docs/experiments.md, 26 and 28).
+# and for tubes; chosen on the validation split and real scans (docs/experiments.md, 26, 28 and 30).
 _WEIGHT_OF_ORGAN = 0.5
 _WEIGHT_OF_LESIONS = 0.5
-_WEIGHT_OF_URETERS = 0.65
+_WEIGHTS_OF_TUBES = {"artery": 0.5, "vein": 0.5, "ureter": 0.65}
 _ORGAN_CLASSES = ("kidney", *LESIONS)
 # So much of what the second look has for kidney and lesions is added to what the first has, whose shares of next to
 # nothing are no opinion.
@@ -42,37 +46,61 @@ _TINY = 1e-12
 
 def look_again(
     scores: np.ndarray, config: NetworkConfig, grid: Grid, network: Predictor, volume: Volume, tick: Tick
-) -> None:
-    """Changes scores (C, z, y, x; logarithms of probabilities) on a grid, in place, where kidneys were found: what the
-    first look has for the classes of `network` together is shared out anew (`shared_anew`) with what this says, a
-    network of background, kidney, tumor, cyst and ureter and of the grid's spacing. Vessels stay."""
-    windows = _windows(scores, config, grid, network.config.stride)
-    classes = network.config.classes
-    rows = [config.classes.index(name) for name in classes]
+) -> list[FinePart]:
+    """Scores on the finer grid of `network` around every kidney that scores (C, z, y, x; logarithms of probabilities)
+    on `grid` show: what these have for the classes of `network` together is shared out anew (`shared_anew`) with what
+    this says. `scores` become their means, in place. Where two windows meet the first one counts."""
+    parts = []
+    windows = _windows(scores, config, grid, network.config)
     # Where the first look has not been, or the second already has, nothing changes.
     todo = scores[0] <= 0
     for index, window in enumerate(windows):
-        found = _second(network, network_input(volume, grid.part(window), network.config), tick, index, len(windows))
-        for z, second in zip(range(window[0].start, window[0].stop), np.moveaxis(found, 1, 0), strict=True):
-            first = scores[(rows, z, *window[1:])].astype(np.float32)
-            anew = np.log(shared_anew(np.exp(np.minimum(first, 0)), second, classes))
-            scores[(rows, z, *window[1:])] = np.where(todo[(z, *window[1:])], anew, first)
+        part = FinePart.over(grid, window, network.config.spacing_mm[0])
+        found = _second(network, network_input(volume, part.grid, network.config), tick, index, len(windows))
+        part.scores, means = _anew(scores, config, part, found, network.config.classes)
+        part.forget(~todo[window])
+        scores[(slice(None), *window)] = np.where(todo[window], means, scores[(slice(None), *window)])
         todo[window] = False
+        parts.append(part)
+    return parts
+
+
+def _anew(
+    scores: np.ndarray, config: NetworkConfig, part: FinePart, second: np.ndarray, classes: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (C, z, y, x; float16) of a part: those of the first look with `classes` shared out anew; and those (C, z,
+    y, x; float32) of its window. Some planes at a time, as float32 of all would need much memory."""
+    rows = [config.classes.index(name) for name in classes]
+    known = np.exp(np.minimum(scores[(slice(None), *part.window)], 0, dtype=np.float32))
+    anew, means = np.empty((len(scores), *part.grid.size), np.float16), np.empty_like(known)
+
+    def fill(start: int) -> None:
+        coarse = slice(start, min(start + _PLANES, known.shape[1]))
+        fine = slice(coarse.start * part.step, coarse.stop * part.step)
+        some = part.finer(known, fine)
+        some[rows] = shared_anew(some[rows], second[:, fine], classes)
+        anew[:, fine] = np.log(np.maximum(some, SMALLEST))
+        means[:, coarse] = np.log(np.maximum(part.means(some), SMALLEST))
+
+    side_by_side(fill, range(0, known.shape[1], _PLANES))
+    return anew, means
 
 
 def shared_anew(first: np.ndarray, second: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
     """Probabilities (C, y, x) of `classes`, of which `first` has a sum of its own and `second` the sum 1: as much as
-    `first` has together. Of this ureters have the weighted mean of both shares. Of the rest the organ, kidney with its
+    `first` has together. Of this tubes have the weighted mean of both shares. Of the rest the organ, kidney with its
     lesions, has what both have for it beside the background, weighted; and each of its classes the weighted mean of
     both shares of the organ, where the second look counts the less the less it is sure of an organ."""
     organ = np.array([name in _ORGAN_CLASSES for name in classes])
-    tubes = ~organ & (np.arange(len(classes)) > 0)
     total, sure = first.sum(0), second[organ].sum(0)
-    anew = np.empty_like(first)
-    anew[tubes] = _mean(first[tubes], total * second[tubes], _WEIGHT_OF_URETERS)
+    anew = np.zeros_like(first)
+    for index, name in enumerate(classes):
+        if name in _WEIGHTS_OF_TUBES:
+            anew[index] = _mean(first[index], total * second[index], _WEIGHTS_OF_TUBES[name])
+    left = total - anew.sum(0)
     inside = _mean(first[organ].sum(0), total * sure, _WEIGHT_OF_ORGAN)
     outside = _mean(first[0], total * second[0], _WEIGHT_OF_ORGAN)
-    left = (total - anew[tubes].sum(0)) / np.maximum(inside + outside, _TINY)
+    left /= np.maximum(inside + outside, _TINY)
     anew[0] = left * outside
     parts = first[organ] + _HARDLY * second[organ]
     parts /= np.maximum(parts.sum(0), _TINY)
@@ -82,6 +110,12 @@ def shared_anew(first: np.ndarray, second: np.ndarray, classes: tuple[str, ...])
 
 def _mean(first: np.ndarray, second: np.ndarray, weight: float) -> np.ndarray:
     return (1 - weight) * first + weight * second
+
+
+def divides(fine: NetworkConfig, coarse: NetworkConfig) -> bool:
+    """Whether every voxel of the coarse network's grid is whole voxels, as many along each axis, of the fine one's."""
+    steps = {a / b for a, b in zip(coarse.spacing_mm, fine.spacing_mm, strict=True)}
+    return len(steps) == 1 and steps.pop().is_integer()
 
 
 def second_look_seconds(network: Predictor) -> float:
@@ -97,7 +131,7 @@ def _second(network: Predictor, hu: np.ndarray, tick: Tick, index: int, count: i
     return found
 
 
-def _windows(scores: np.ndarray, config: NetworkConfig, grid: Grid, stride: int) -> list[Window]:
+def _windows(scores: np.ndarray, config: NetworkConfig, grid: Grid, fine: NetworkConfig) -> list[Window]:
     """Windows of the grid around the largest parts that were taken for kidneys with their lesions."""
     organ = np.isin(label_of_class(config)[winners(scores)], ORGAN)
     parts = cc3d.connected_components(organ, connectivity=26)
@@ -105,4 +139,5 @@ def _windows(scores: np.ndarray, config: NetworkConfig, grid: Grid, stride: int)
     least = MIN_KIDNEY_ML * 1000 / float(np.prod(grid.spacing))
     largest = [part for part in np.argsort(voxels)[::-1][:_MOST_PARTS] if voxels[part] >= least]
     margin = (_MARGIN_MM,) * 3
-    return [grid.window(grid.box_of(parts == part).grown(margin, margin), stride) for part in largest]
+    multiple = max(1, round(fine.stride * fine.spacing_mm[0] / grid.spacing[0]))
+    return [grid.window(grid.box_of(parts == part).grown(margin, margin), multiple) for part in largest]

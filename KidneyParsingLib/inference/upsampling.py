@@ -45,6 +45,16 @@ def labels_on_volume(scores: np.ndarray, grid: Grid, volume: Volume) -> tuple[np
     return _upright_labels(turned, around, lines, shape), window
 
 
+def covered(grid: Grid, volume: Volume, window: Window) -> np.ndarray:
+    """Which voxels (z, y, x; bool) of a window of the CT lie on `grid`, where `labels_on_volume` labels them by it."""
+    affine = shifted_affine(volume.affine, tuple(w.start for w in window))
+    shape = tuple(w.stop - w.start for w in window)
+    if _patient_axes(volume) is None:
+        return interpolated(np.ones(grid.size, np.float32), grid, reference_image(affine, shape), 0.0) > 0
+    z, y, x = (_Line.along(axis, affine, grid, n).inside for axis, n in zip(range(3), shape, strict=True))
+    return z[:, None, None] & y[:, None] & x
+
+
 def _foreground(scores: np.ndarray) -> np.ndarray:
     """Where (z, y, x) the background does not win."""
     return np.stack(side_by_side(lambda plane: plane[1:].max(0) > plane[0], np.moveaxis(scores, 1, 0)))

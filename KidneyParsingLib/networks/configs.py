@@ -21,8 +21,6 @@ NEIGHBOUR_LABELS = {"spine": 101, "liver": 102, "spleen": 103}
 MAYBE_NEIGHBOUR = 104
 KITS_CLASSES = ("background", "kidney", "tumor")
 VESSEL_CLASSES = ("background", "artery", "vein", "ureter")
-# The second look at each kidney.
-SECOND_LOOK_CLASSES = ("background", "kidney", "tumor", "cyst", "ureter")
 # KiTS: lesions are part of the kidney.
 WHOLE_CLASSES = ("background", "kidney")
 SOFTMAX = "softmax"
@@ -38,7 +36,8 @@ class NetworkConfig:
     `mean_hu` and `std_hu`. `patch` is the training crop. `activation` says what the network's outputs are: SOFTMAX over
     `classes`, or NESTED: sigmoid maps of (kidney or tumor) and of (tumor), for KITS_CLASSES. `squeeze` adds
     squeeze-and-excitation (TuNet), `deep_supervision` a head at every decoder scale (plain and residual U-Net).
-    `overlap` is the share of a patch that neighbouring patches share at inference.
+    `overlap` is the share of a patch that neighbouring patches share at inference. The network folds `fold` voxels an
+    axis into one, on which it works.
     """
 
     network: str
@@ -55,11 +54,12 @@ class NetworkConfig:
     squeeze: bool = False
     deep_supervision: bool = False
     overlap: float = 0.5
+    fold: int = 1
 
     @property
     def stride(self) -> int:
         """Input sizes must be multiples of this."""
-        return 2 ** (len(self.features) - 1)
+        return self.fold * 2 ** (len(self.features) - 1)
 
     @property
     def tells_boundary(self) -> bool:
@@ -173,9 +173,10 @@ def _locator() -> dict[str, NetworkConfig]:
 
 
 def _second_look() -> dict[str, NetworkConfig]:
-    """BA-Net small's encoder and segmentation decoder, from which it starts, and its grid; patches of one kidney."""
-    scale = _SMALL | {"features": (12, 24, 48, 96, 128), "patch": (48, 48, 48)}
-    return {"small": NetworkConfig("plain_unet", SECOND_LOOK_CLASSES, **scale, **_ANY_CT)}
+    """BA-Net small's encoder and segmentation decoder, from which it starts; voxels half as wide; patches of one
+    kidney."""
+    scale = {"features": (12, 24, 48, 96, 128), "spacing_mm": (1.0, 1.0, 1.0), "patch": (96, 96, 96)}
+    return {"small": NetworkConfig("fine_unet", STRUCTURE_CLASSES, **scale, **_ANY_CT, fold=2)}
 
 
 _MODELS: dict[str, dict[str, NetworkConfig]] = {

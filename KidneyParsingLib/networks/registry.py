@@ -7,6 +7,7 @@ from torch import nn
 from .ba_net import BANet
 from .boundary_stream import BoundaryStreamNet
 from .configs import NetworkConfig
+from .fine_unet import FineUNet
 from .kid_net import KidNet
 from .plain_unet import PlainUNet
 from .res_unet import ResUNet
@@ -22,6 +23,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "kid_net": KidNet,
     "tu_net": TuNet,
     "l_net": LNet,
+    "fine_unet": FineUNet,
 }
 _OPTIONS = ("squeeze", "deep_supervision")
 

@@ -14,7 +14,7 @@ from .renal.variants import LesionPlan, draw_lesions
 from .tissues import TUMOR_TISSUES, Tissue
 
 _PARENCHYMA = (Tissue.CORTEX, Tissue.MEDULLA)
-_TUMOR_SHARE, _CYST_SHARE = 0.35, 0.5
+_TUMOR_SHARE, _CYST_SHARE, _POLYCYSTIC_SHARE = 0.35, 0.5, 0.03
 # Larger ones would fill a patch.
 _LARGEST_MM = 60.0
 _CYST_UNEVENNESS = 0.03
@@ -25,10 +25,11 @@ _BRANCHES_MM = 3.0
 
 
 def implant_lesions(tissues: np.ndarray, spacing: float, rng: np.random.Generator) -> None:
-    """Sets at most one tumor and some cysts into the kidneys of `tissues` (z, y, x; isotropic `spacing` in mm), in
-    place: at random places of the parenchyma, exophytic to endophytic, where parenchyma, cysts, fat and, beside
-    parenchyma, urine and branches of vessels are."""
-    plan = draw_lesions(rng, rng.random() < _TUMOR_SHARE, rng.random() < _CYST_SHARE, False)
+    """Sets at most one tumor and some cysts, rarely many, into the kidneys of `tissues` (z, y, x; isotropic `spacing`
+    in mm), in place: at random places of the parenchyma, exophytic to endophytic, where parenchyma, cysts, fat and,
+    beside parenchyma, urine and branches of vessels are."""
+    has_tumor, has_cyst, is_polycystic = rng.random(3) < (_TUMOR_SHARE, _CYST_SHARE, _POLYCYSTIC_SHARE)
+    plan = draw_lesions(rng, bool(has_tumor), bool(has_cyst), bool(is_polycystic))
     kidney = np.isin(tissues, _PARENCHYMA)
     points = np.argwhere(kidney[::2, ::2, ::2]) * 2
     if len(points) * (2 * spacing) ** 3 < _LEAST_MM3:

@@ -65,6 +65,8 @@ class MadeSamples(Dataset):
     With `paint_later` the image is not painted yet: a sample has its "tissues" (D, H, W) uint8 and a "look" instead,
     and `finished` paints a batch of them where the batch lies, say on a GPU.
 
+    With `close_up` patches show kidneys, most of them a lesion or ureter, and half of them may be given more lesions.
+
     `anatomies` is a folder filled by `synthesis.store`; networks with the locator's classes get its labels. With
     `schema` it says what patches are centred on, else a mix that suits the classes. Raises
     InputError if the config's grid is of unequal spacing or resized: made anatomies are painted on cubic voxels.
@@ -79,6 +81,7 @@ class MadeSamples(Dataset):
         schema: Schema | None = None,
         paint_later: bool = False,
         soft: bool = False,
+        close_up: bool = False,
     ) -> None:
         if len(set(config.spacing_mm)) > 1 or any(config.resize):
             raise InputError(
@@ -93,8 +96,7 @@ class MadeSamples(Dataset):
         self.soft = soft
         self.paint_later = paint_later and not config.median  # the filter is no GPU's
         self.is_locator = "spine" in config.classes
-        # The second look knows cysts but no vessels. It is to see many lesions, and has its own centres.
-        self.is_second_look = "cyst" in config.classes and "vein" not in config.classes
+        self.close_up = close_up
         # The aorta lies left of the cava: often that alone tells them apart. Liver and spleen have sides too.
         self.may_mirror = {"spine", "artery", "vein"}.isdisjoint(config.classes)
         self.lookup = torch.from_numpy(locator_lookup() if self.is_locator else _class_lookup(config.classes))
@@ -112,7 +114,7 @@ class MadeSamples(Dataset):
         patch = _cropped(tissues, center, size, self._turn(rng) * zoom)
         if self.is_locator or rng.random() < _NARROW_SHARE:
             _limit_view(patch, rng)
-        if self.is_second_look and rng.random() < _IMPLANTED_SHARE:
+        if self.close_up and rng.random() < _IMPLANTED_SHARE:
             implant_lesions(patch.numpy(), self.config.spacing_mm[0] / factor, rng)
         look = int(rng.integers(2**62))
         shares = _shares(self.lookup[patch.long()], factor, len(self.config.classes))
@@ -176,7 +178,7 @@ class MadeSamples(Dataset):
     def _centers(self) -> tuple[tuple[tuple[int, ...], float], ...]:
         if self.is_locator:
             return _LOCATOR_CENTERS
-        return _SECOND_LOOK_CENTERS if self.is_second_look else _CENTERS
+        return _SECOND_LOOK_CENTERS if self.close_up else _CENTERS
 
     def _turn(self, rng: np.random.Generator) -> np.ndarray:
         angles = rng.normal(0, 4 if self.is_locator else 9, 3)

@@ -25,9 +25,8 @@ from .plan import TrainingPlan
 _CLASS_WEIGHTS = {"tumor": 3.0, "artery": 2.0, "vein": 1.5, "ureter": 5.0, "cyst": 5.0}
 # What is thin fills few voxels by half, and would be lost between them.
 _SHARE_FACTORS = {"artery": 2.0, "vein": 1.5, "ureter": 3.0}
-# Seen close ureters are neither rare nor easily lost; raised as above they come out twice too thick.
+# Seen close ureters are neither rare nor, as vessels, easily lost between voxels.
 _SECOND_LOOK_WEIGHTS = _CLASS_WEIGHTS | {"ureter": 2.0}
-_SECOND_LOOK_FACTORS = {"ureter": 1.5}
 
 # A loss is made for a configuration: Kid-Net's has a weight for every class.
 LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
@@ -35,7 +34,7 @@ LOSSES: dict[str, Callable[[NetworkConfig], Callable]] = {
     "second_look": lambda config: partial(
         weighted_plain_loss,
         class_weights=_by_class(_SECOND_LOOK_WEIGHTS, config),
-        share_factors=_by_class(_SECOND_LOOK_FACTORS, config),
+        share_factors=_by_class({}, config),
         lesions=lesion_classes(config),
     ),
     "ba_net": lambda config: ba_net_loss,

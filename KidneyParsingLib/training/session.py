@@ -123,7 +123,10 @@ def _on_anatomies(session: Session, show: Progress) -> Trainer:
     on_gpu = local_device(session.device).type == "cuda"
     length = plan.steps * plan.batch
     soft = RECIPES[session.model].loss_of(session.size) in LOSSES_WITH_SHARES
-    samples: Dataset = MadeSamples(session.folder, network_config, length, session.sample_seed, schema, on_gpu, soft)
+    close_up = session.model == "second_look"
+    samples: Dataset = MadeSamples(
+        session.folder, network_config, length, session.sample_seed, schema, on_gpu, soft, close_up
+    )
     if session.mixed:
         plan = replace(plan, real_share=session.mixed_share)
         real = _real_samples(session, network_config, length, show)

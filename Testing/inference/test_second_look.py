@@ -12,10 +12,10 @@ from stub_networks import TUMOR as TUMOR_HU
 
 from KidneyParsingLib.errors import Cancelled
 from KidneyParsingLib.inference import second_look
-from KidneyParsingLib.inference.grid import Grid
+from KidneyParsingLib.inference.grid import Grid, bounds
 from KidneyParsingLib.inference.second_look import look_again, shared_anew
 from KidneyParsingLib.inference.systems import LOCATOR
-from KidneyParsingLib.networks.configs import SECOND_LOOK_CLASSES, STRUCTURE_CLASSES, NetworkConfig, config
+from KidneyParsingLib.networks.configs import STRUCTURE_CLASSES, NetworkConfig, config
 from KidneyParsingLib.volumes.volume import LabelMap, Volume
 
 GRID = Grid(np.zeros(3), (2.0, 2.0, 2.0), (48, 64, 96))
@@ -23,15 +23,24 @@ FIRST, SECOND = config("ba_net", "small"), config("second_look", "small")
 KIDNEY, TUMOR, ARTERY, URETER, CYST = (
     STRUCTURE_CLASSES.index(name) for name in ("kidney", "tumor", "artery", "ureter", "cyst")
 )
+FEW = ("background", "kidney", "tumor", "cyst", "ureter")
 INSIDE, ARTERIAL, FAR = (24, 30, 20), (24, 30, 32), (24, 30, 90)
 
 
 def no_tick(share: float) -> None: ...
 
 
+def maps_of(**shares: np.ndarray) -> np.ndarray:
+    """Maps of all structures: the given ones, the rest kidney."""
+    known = {name: np.asarray(share, np.float32) for name, share in shares.items()}
+    zero = 0 * next(iter(known.values()))
+    known["kidney"] = 1 - sum(known.values())
+    return np.stack([known.get(name, zero) for name in STRUCTURE_CLASSES])
+
+
 def sure_of_tumor(hu: np.ndarray) -> np.ndarray:
     """Maps that call everything tumor."""
-    return np.stack([np.full(hu.shape, name == "tumor", np.float32) for name in SECOND_LOOK_CLASSES])
+    return maps_of(tumor=np.ones(hu.shape))
 
 
 def a_first_look(kidney: float = 0.8) -> np.ndarray:
@@ -56,10 +65,10 @@ def at(scores: np.ndarray, index: int, place: tuple[int, int, int]) -> float:
 
 @pytest.fixture
 def weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quarter for the organ, three quarters for its lesions, half for ureters."""
+    """A quarter for the organ, three quarters for its lesions, half for ureters, nothing for vessels."""
     monkeypatch.setattr(second_look, "_WEIGHT_OF_ORGAN", 0.25)
     monkeypatch.setattr(second_look, "_WEIGHT_OF_LESIONS", 0.75)
-    monkeypatch.setattr(second_look, "_WEIGHT_OF_URETERS", 0.5)
+    monkeypatch.setattr(second_look, "_WEIGHTS_OF_TUBES", {"artery": 0.0, "vein": 0.0, "ureter": 0.5})
 
 
 @pytest.mark.usefixtures("weights")
@@ -72,11 +81,12 @@ def test_a_kidney_is_shared_out_by_the_weighted_mean_of_both_looks() -> None:
 
 
 @pytest.mark.usefixtures("weights")
-def test_vessels_keep_what_the_first_look_gave_them() -> None:
+def test_vessels_that_the_network_does_not_know_keep_what_the_first_look_gave_them() -> None:
     """Of the 0.4 that are no artery the organ had 0.1 and would have all: 0.75 * 0.1 + 0.25 * 0.4 = 0.175, of which
     the cyst, all of it at first and nothing of it now, keeps a quarter."""
     scores = a_first_look()
-    look_again(scores, FIRST, GRID, Stub(SECOND, sure_of_tumor), a_ct(), no_tick)
+    without_vessels = Stub(replace(SECOND, classes=FEW), lambda hu: sure_of_tumor(hu)[[0, 1, 2, CYST, URETER]])
+    look_again(scores, FIRST, GRID, without_vessels, a_ct(), no_tick)
     assert at(scores, ARTERY, ARTERIAL) == pytest.approx(0.6, abs=1e-4)
     rest = [at(scores, index, ARTERIAL) for index in (0, TUMOR, CYST)]
     assert rest == pytest.approx([0.225, 0.13125, 0.04375], abs=1e-4)
@@ -114,8 +124,7 @@ def test_the_network_sees_the_ct_where_the_kidney_lies() -> None:
     ct.array[20:24, 26:30, 14:18] = 300
 
     def bright_is_tumor(hu: np.ndarray) -> np.ndarray:
-        bright = (hu > 150).astype(np.float32)
-        return np.stack([0 * bright, 1 - bright, bright, 0 * bright, 0 * bright])
+        return maps_of(tumor=hu > 100)
 
     look_again(scores, FIRST, GRID, Stub(SECOND, bright_is_tumor), ct, no_tick)
     changed = np.exp(scores[TUMOR]) > 0.3
@@ -156,8 +165,7 @@ def test_ureters_come_from_both_looks() -> None:
     its place among the first look's."""
 
     def bright_is_ureter(hu: np.ndarray) -> np.ndarray:
-        bright = (hu > 150).astype(np.float32)
-        return np.stack([1 - bright, 0 * bright, 0 * bright, 0 * bright, bright])
+        return maps_of(background=hu <= 100, ureter=hu > 100)
 
     scores, ct = a_first_look(kidney=1.0), a_ct()
     ct.array[20:24, 26:30, 14:18] = 300
@@ -168,15 +176,36 @@ def test_ureters_come_from_both_looks() -> None:
 
 def test_a_network_may_know_no_ureters() -> None:
     scores = a_first_look(kidney=1.0)
-    fewer = replace(SECOND, classes=SECOND_LOOK_CLASSES[:4])
-    look_again(scores, FIRST, GRID, Stub(fewer, lambda hu: sure_of_tumor(hu)[:4]), a_ct(), no_tick)
+    fewer = replace(SECOND, classes=STRUCTURE_CLASSES[:3])
+    look_again(scores, FIRST, GRID, Stub(fewer, lambda hu: sure_of_tumor(hu)[:3]), a_ct(), no_tick)
     assert at(scores, TUMOR, INSIDE) == pytest.approx(0.5, abs=0.05)
 
 
 def shared(first: list[float], second: list[float]) -> np.ndarray:
     """One voxel's probabilities, shared anew."""
     looks = (np.array(look, np.float32)[:, None, None] for look in (first, second))
-    return shared_anew(*looks, SECOND_LOOK_CLASSES)[:, 0, 0]
+    return shared_anew(*looks, FEW)[:, 0, 0]
+
+
+def test_vessels_have_the_weighted_mean_of_both_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The artery had 0.6 and has all of it now: 0.75 * 0.6 + 0.25 * 1."""
+    monkeypatch.setattr(second_look, "_WEIGHTS_OF_TUBES", {"artery": 0.25})
+    scores = a_first_look()
+    arterial = Stub(SECOND, lambda hu: maps_of(artery=np.ones(hu.shape)))
+    look_again(scores, FIRST, GRID, arterial, a_ct(), no_tick)
+    assert at(scores, ARTERY, ARTERIAL) == pytest.approx(0.7, abs=1e-3)
+
+
+def test_what_is_thinner_than_a_coarse_voxel_is_told_on_the_finer_grid() -> None:
+    """A plate of 1 mm in voxels of 2 mm: half of each, in the half where it lies."""
+    ct = Volume(np.zeros(tuple(2 * n for n in GRID.size), np.int16), Grid.over(bounds(a_ct()), (1.0,) * 3).affine)
+    ct.array[:, :, 31] = 300
+    scores = a_first_look(kidney=1.0)
+    (part,) = look_again(scores, FIRST, GRID, Stub(SECOND, lambda hu: maps_of(tumor=hu > 150)), ct, no_tick)
+    fine = np.exp(part.scores[:, INSIDE[0], INSIDE[1]].astype(np.float32))
+    column = round(31 + (ct.affine[0, 3] - part.grid.origin[0]))
+    assert part.grid.spacing == (1.0,) * 3 and np.flatnonzero(fine[TUMOR] > 0.4).tolist() == [column]
+    assert at(scores, TUMOR, (24, 30, 15)) == pytest.approx(fine[TUMOR, column] / 2, abs=0.01)
 
 
 @pytest.mark.usefixtures("weights")
@@ -208,8 +237,7 @@ def test_probabilities_keep_their_sum_however_sure_the_second_look_is_of_backgro
 
 
 def dim_is_tumor(hu: np.ndarray) -> np.ndarray:
-    dim = near(hu, DIM).astype(np.float32)
-    return np.stack([0 * dim, 1 - dim, dim, 0 * dim, 0 * dim])
+    return maps_of(tumor=near(hu, DIM))
 
 
 TWICE = system("ba_net", second_look="second_look")

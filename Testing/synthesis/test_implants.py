@@ -88,10 +88,10 @@ def test_the_second_look_alone_is_shown_more_lesions_than_its_anatomies_have(tmp
     """This one has none: half of the patches are given some, of these about two thirds a lesion."""
     np.savez_compressed(tmp_path / "anatomy_00001.npz", tissues=a_kidney(), spacing=np.float32(SPACING))
     shares = {}
-    for model in ("second_look", "ba_net"):
-        network = replace(config(model), patch=(32, 32, 32))
+    for model, side in (("second_look", 64), ("ba_net", 32)):
+        network = replace(config(model), patch=(side, side, side))
         tumor, cyst = (network.classes.index(name) for name in ("tumor", "cyst"))
-        samples = MadeSamples(tmp_path, network, 40, seed=3)
+        samples = MadeSamples(tmp_path, network, 40, seed=3, close_up=model == "second_look")
         labels = [samples[i]["labels"] for i in range(40)]
         shares[model] = np.mean([bool(((one == tumor) | (one == cyst)).any()) for one in labels])
     assert shares["ba_net"] == 0 and shares["second_look"] == pytest.approx(0.33, abs=0.15)
@@ -99,6 +99,6 @@ def test_the_second_look_alone_is_shown_more_lesions_than_its_anatomies_have(tmp
 
 def test_samples_with_implants_come_again_and_leave_their_anatomy_as_it_was(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "anatomy_00001.npz", tissues=a_kidney(), spacing=np.float32(SPACING))
-    samples = MadeSamples(tmp_path, replace(config("second_look"), patch=(16, 16, 16)), 12)
+    samples = MadeSamples(tmp_path, replace(config("second_look"), patch=(16, 16, 16)), 12, close_up=True)
     first, again = ([samples[i] for i in range(12)] for _ in range(2))
     assert all(torch.equal(one[name], other[name]) for one, other in zip(first, again, strict=True) for name in one)

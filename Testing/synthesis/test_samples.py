@@ -181,16 +181,16 @@ def _side(sample: dict[str, torch.Tensor]) -> int:
 def test_the_second_look_s_patches_show_kidneys_and_mostly_lesions(anatomies: Path) -> None:
     """Half of them are centred on lesions, a quarter on ureters, and a quarter on kidneys, of whose three cubes tumor
     and cyst are two."""
-    network = replace(config("second_look"), patch=PATCH)
-    samples = MadeSamples(anatomies, network, 150)
-    counts = [np.bincount(samples[i]["labels"].flatten(), minlength=5)[1:] for i in range(150)]
+    network = replace(config("second_look"), patch=tuple(2 * n for n in PATCH))
+    samples = MadeSamples(anatomies, network, 150, close_up=True)
+    counts = [np.bincount(samples[i]["labels"].flatten(), minlength=7)[1:] for i in range(150)]
     most = np.array([np.argmax(count) for count in counts if count.any()])
-    assert len(most) > 120 and np.isin(most, (1, 2)).mean() == pytest.approx(0.67, abs=0.1)
-    assert (most == 3).mean() == pytest.approx(0.25, abs=0.1)
+    assert len(most) > 120 and np.isin(most, (1, 5)).mean() == pytest.approx(0.67, abs=0.1)
+    assert (most == 4).mean() == pytest.approx(0.25, abs=0.1)
 
 
 def test_networks_without_vessels_are_shown_what_looks_like_kidneys_too(anatomies: Path) -> None:
     """The second look alone sees kidneys, lesions and ureters only."""
     kinds = {m: len(MadeSamples(anatomies, of(m), 1)._centers()) for m in ("boundary_stream", "ba_net")}
-    second = MadeSamples(anatomies, replace(config("second_look"), patch=PATCH), 1)._centers()
+    second = MadeSamples(anatomies, replace(config("second_look"), patch=PATCH), 1, close_up=True)._centers()
     assert len(second) == 3 and set(kinds.values()) == {7}
