@@ -9,14 +9,13 @@ from itertools import product
 import numpy as np
 
 from ..volumes.volume import Volume
+from .backends.backend import Tick, no_tick
 from .cleanup import suppress
 from .grid import Box, Grid, index_window
+from .maps import UNSEEN
 from .neighbourhood import within
 from .passes import Window
 from .upsampling import covered, labels_on_volume
-
-# The background's score where nothing was seen.
-_UNSEEN = 1e3
 
 
 @dataclass
@@ -38,18 +37,18 @@ class FinePart:
         origin = coarse.origin - np.subtract(grid.spacing, fine)[::-1] / 2
         return cls(window, Grid(origin, fine, tuple(n * step for n in coarse.size)), step)
 
-    def widened(self, mask: np.ndarray) -> np.ndarray:
+    def on_finer(self, mask: np.ndarray) -> np.ndarray:
         """A mask (z, y, x) of the window on the finer grid."""
         for axis in range(3):
             mask = mask.repeat(self.step, axis)
         return mask
 
-    def forget(self, mask: np.ndarray) -> None:
-        """Lets the background be sure where `mask` (z, y, x) of the window is true."""
+    def hide(self, mask: np.ndarray) -> None:
+        """Marks what no network has seen, by a `mask` (z, y, x) of the window."""
         if mask.any():
-            self.scores[0][self.widened(mask)] = _UNSEEN
+            self.scores[0][self.on_finer(mask)] = UNSEEN
 
-    def finer(self, values: np.ndarray, planes: slice) -> np.ndarray:
+    def interpolated(self, values: np.ndarray, planes: slice) -> np.ndarray:
         """Values (C, z, y, x; float32) of the window linearly interpolated at some `planes` (z) of the finer grid."""
         low, high, weight = self._between(values.shape[1])
         first, last = low[planes].min(), high[planes].max() + 1
@@ -65,7 +64,7 @@ class FinePart:
         low = np.minimum(position.astype(int), max(count - 2, 0))
         return low, np.minimum(low + 1, count - 1), (position - low).astype(np.float32)
 
-    def means(self, values: np.ndarray) -> np.ndarray:
+    def block_means(self, values: np.ndarray) -> np.ndarray:
         """Means of values (C, z, y, x) of the finer grid over the voxels of each coarse one."""
         every = [slice(start, None, self.step) for start in range(self.step)]
         return sum(values[:, z, y, x] for z, y, x in product(every, repeat=3)) / self.step**3
@@ -82,31 +81,36 @@ def _interpolated(values: np.ndarray, axis: int, low: np.ndarray, high: np.ndarr
 def suppress_in(parts: Sequence[FinePart], mask: np.ndarray, kept: np.ndarray, grid: Grid) -> None:
     """`cleanup.suppress` in parts of a grid, for a `mask` (z, y, x) of the whole grid; and a voxel around, where the
     finer surface of what goes may reach, but not in what is `kept` (z, y, x)."""
-    for part in parts:
-        goes = mask[part.window]
-        if goes.any():
-            goes = goes | within(goes, max(grid.spacing), grid) & ~kept[part.window]
-            suppress(part.scores, part.widened(goes))
+    if parts and mask.any():
+        goes = mask | within(mask, max(grid.spacing), grid) & ~kept
+        for part in parts:
+            suppress(part.scores, part.on_finer(goes[part.window]))
 
 
 def labels_with_parts(
-    scores: np.ndarray, grid: Grid, parts: Sequence[FinePart], volume: Volume
+    scores: np.ndarray, grid: Grid, parts: Sequence[FinePart], volume: Volume, tick: Tick = no_tick
 ) -> tuple[np.ndarray, Window]:
-    """`labels_on_volume` of scores on a grid, and of its parts where these lie; of two that overlap the first
-    counts."""
-    found = [labels_on_volume(scores, grid, volume)]
+    """`labels_on_volume` of scores on a grid, and of its parts where these lie; of two that overlap the first counts.
+    `tick` is called after each."""
+    coarse, coarse_window = labels_on_volume(scores, grid, volume)
     places = [_place(part.grid, volume) for part in parts]
-    window = _around([found[0][1], *places], volume)
+    window = _around([coarse_window, *places])
     labels = np.zeros(tuple(w.stop - w.start for w in window), np.uint8)
-    _within(labels, window, found[0][1])[:] = found[0][0]
-    for part, place in reversed(list(zip(parts, places, strict=True))):
-        fine = np.zeros(tuple(w.stop - w.start for w in place), np.uint8)
-        some, where = labels_on_volume(part.scores, part.grid, volume)
-        inside = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(where, place, strict=True))
-        if some.size:
-            _within(fine, place, inside)[:] = _within(some, where, inside)
-        np.copyto(_within(labels, window, place), fine, where=covered(part.grid, volume, place))
+    _within(labels, window, coarse_window)[:] = coarse
+    for index, (part, place) in enumerate(reversed(list(zip(parts, places, strict=True))), 1):
+        tick(index / (len(parts) + 1))
+        _paste(_within(labels, window, place), place, part, volume)
     return labels, window
+
+
+def _paste(labels: np.ndarray, place: Window, part: FinePart, volume: Volume) -> None:
+    """Writes a part's labels over those of a `place` of the CT where the part lies."""
+    found, where = labels_on_volume(part.scores, part.grid, volume)
+    fine = np.zeros(labels.shape, np.uint8)
+    inside = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(where, place, strict=True))
+    if found.size:
+        _within(fine, place, inside)[:] = _within(found, where, inside)
+    np.copyto(labels, fine, where=covered(part.grid, volume, place))
 
 
 def _place(grid: Grid, volume: Volume) -> Window:
@@ -115,7 +119,7 @@ def _place(grid: Grid, volume: Volume) -> Window:
     return index_window(volume.affine, volume.array.shape, Box(grid.origin - half, end))
 
 
-def _around(windows: Sequence[Window], volume: Volume) -> Window:
+def _around(windows: Sequence[Window]) -> Window:
     """The smallest window around others; empty ones do not count."""
     some = [w for w in windows if all(axis.stop > axis.start for axis in w)]
     if not some:

@@ -8,6 +8,8 @@ from ..networks.configs import NESTED, NetworkConfig, class_of_label
 from ..threads import side_by_side
 
 SMALLEST = 1e-6
+# The background's score where no network has looked: more than any that a network gives.
+UNSEEN = 1e3
 _MOST_FLOAT32_BYTES = 2e8
 
 

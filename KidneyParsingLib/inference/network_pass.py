@@ -33,8 +33,8 @@ ALL_AXES = tuple(View(axes) for axes in ((), (0,), (1,), (2,), (0, 1), (0, 2), (
 # Values in one full-resolution feature map (voxels x channels) that a single pass may have on a CPU and on a GPU; each
 # costs up to 58 bytes while the pass runs (docs/performance.md).
 _MOST_VALUES = {"cpu": 15_000_000, "cuda": 100_000_000}
-# What a value of the outputs costs beside that of a feature map, where they are finer than all of these.
-_SHARE_OF_OUTPUTS = 0.25
+# What a value of the outputs costs beside that of a feature map, where they are finer than all of these (by hand).
+_SHARE_OF_OUTPUTS = 0.14
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from .fine_parts import FinePart, labels_with_parts, suppress_in
 from .grid import Box, Grid, bounds, on_grid, shifted_affine
 from .growing import finished
 from .locate import Location, Midline, right_of_midline
-from .maps import label_of_class, scores_of, winners
+from .maps import UNSEEN, label_of_class, scores_of, winners
 from .models import load
 from .network_pass import PassPlan, Predictor, no_log
 from .opacified import follow_arteries, follow_urine
@@ -60,7 +60,6 @@ _ONE_KIDNEY = {RIGHT: _("Only a right kidney was found."), LEFT: _("Only a left 
 _PLAIN = _("No contrast medium was seen: only sure lesions are shown.")
 # Of so many voxels an axis one is looked at for contrast medium.
 _EVERY = 2
-_UNSEEN = 1e3
 # The fraction of a run's progress when the kidneys are located; what comes after the passes, as a share of them.
 _FOUND = 0.1
 # Its fraction when a kidney turns out to reach beyond its region, and all is done again.
@@ -195,7 +194,7 @@ class KidneyParser:
             suppress_in(parts, mask, labels > 0, parsed.grid)
         else:
             review = self._review(scores, label_of_class(self.config)[winners(scores)], parsed)
-        fine, window = labels_with_parts(scores, parsed.grid, parts, volume)
+        fine, window = labels_with_parts(scores, parsed.grid, parts, volume, lambda share: tick(0.6 + 0.4 * share))
         fine = exchanged(fine, label_of_class(self.config))
         del scores, parsed, parts
         tick = steps.next()
@@ -257,7 +256,7 @@ class KidneyParser:
         # Unlike KiTS19's, a user's patient may have no tumor.
         maps = finished(parsed.maps, mask, self.system.growing, certain=False)
         scores = scores_of(maps, self.config)
-        scores[0][~parsed.seen] = _UNSEEN
+        scores[0][~parsed.seen] = UNSEEN
         return scores
 
     def _is_cut(self, labels: np.ndarray, parsed: ParsedMaps, regions: Regions, volume: Volume) -> bool:

@@ -18,7 +18,7 @@ from .backends.backend import Tick
 from .cleanup import LESIONS, MIN_KIDNEY_ML, ORGAN
 from .fine_parts import FinePart
 from .grid import Grid
-from .maps import SMALLEST, label_of_class, winners
+from .maps import SMALLEST, UNSEEN, label_of_class, winners
 from .network_input import network_input
 from .network_pass import PassPlan, Predictor
 from .passes import Window, share_of
@@ -26,8 +26,8 @@ from .speeds import expected_seconds, note_seconds
 
 # Around a kidney that was found, mm: what grows out of it may have been missed.
 _MARGIN_MM = 16.0
-# Voxels of two such windows on a grid of 1 mm, usually.
-_USUAL_VOXELS = 2 * 128**3
+# Two such windows, usually.
+_USUAL_MM3 = 2 * 128.0**3
 # Planes of the coarse grid that are shared out at a time.
 _PLANES = 4
 # A patient has two kidneys; more parts are a kidney in pieces, or false.
@@ -49,41 +49,47 @@ def look_again(
 ) -> list[FinePart]:
     """Scores on the finer grid of `network` around every kidney that scores (C, z, y, x; logarithms of probabilities)
     on `grid` show: what these have for the classes of `network` together is shared out anew (`shared_anew`) with what
-    this says. `scores` become their means, in place. Where two windows meet the first one counts."""
+    this says; `scores` too, in place, with the means of what it says. Of windows that overlap the first one counts."""
     parts = []
     windows = _windows(scores, config, grid, network.config)
-    # Where the first look has not been, or the second already has, nothing changes.
-    todo = scores[0] <= 0
-    for index, window in enumerate(windows):
+    known = [np.exp(np.minimum(scores[(slice(None), *window)], 0, dtype=np.float32)) for window in windows]
+    seen = scores[0] < UNSEEN / 2
+    todo = seen.copy()
+    for index, (window, first) in enumerate(zip(windows, known, strict=True)):
         part = FinePart.over(grid, window, network.config.spacing_mm[0])
         found = _second(network, network_input(volume, part.grid, network.config), tick, index, len(windows))
-        part.scores, means = _anew(scores, config, part, found, network.config.classes)
-        part.forget(~todo[window])
-        scores[(slice(None), *window)] = np.where(todo[window], means, scores[(slice(None), *window)])
+        part.scores, coarse = _anew(first, config, part, found, network.config.classes)
+        part.hide(~seen[window])
+        scores[(slice(None), *window)] = np.where(todo[window], coarse, scores[(slice(None), *window)])
         todo[window] = False
         parts.append(part)
     return parts
 
 
 def _anew(
-    scores: np.ndarray, config: NetworkConfig, part: FinePart, second: np.ndarray, classes: tuple[str, ...]
+    first: np.ndarray, config: NetworkConfig, part: FinePart, second: np.ndarray, classes: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (C, z, y, x; float16) of a part: those of the first look with `classes` shared out anew; and those (C, z,
-    y, x; float32) of its window. Some planes at a time, as float32 of all would need much memory."""
+    """Scores (C, z, y, x; float16) of a part, and those (C, z, y, x; float32) of its window: the probabilities of the
+    `first` look there with `classes` shared out anew. Some planes at a time, as float32 of all would need much
+    memory."""
     rows = [config.classes.index(name) for name in classes]
-    known = np.exp(np.minimum(scores[(slice(None), *part.window)], 0, dtype=np.float32))
-    anew, means = np.empty((len(scores), *part.grid.size), np.float16), np.empty_like(known)
+    fine, coarse = np.empty((len(first), *part.grid.size), np.float16), np.empty_like(first)
 
     def fill(start: int) -> None:
-        coarse = slice(start, min(start + _PLANES, known.shape[1]))
-        fine = slice(coarse.start * part.step, coarse.stop * part.step)
-        some = part.finer(known, fine)
-        some[rows] = shared_anew(some[rows], second[:, fine], classes)
-        anew[:, fine] = np.log(np.maximum(some, SMALLEST))
-        means[:, coarse] = np.log(np.maximum(part.means(some), SMALLEST))
+        window = slice(start, min(start + _PLANES, first.shape[1]))
+        planes = slice(window.start * part.step, window.stop * part.step)
+        fine[:, planes] = _scores_anew(part.interpolated(first, planes), second[:, planes], rows, classes)
+        means = part.block_means(second[:, planes])
+        coarse[:, window] = _scores_anew(first[:, window].copy(), means, rows, classes)
 
-    side_by_side(fill, range(0, known.shape[1], _PLANES))
-    return anew, means
+    side_by_side(fill, range(0, first.shape[1], _PLANES))
+    return fine, coarse
+
+
+def _scores_anew(first: np.ndarray, second: np.ndarray, rows: list[int], classes: tuple[str, ...]) -> np.ndarray:
+    """Scores (C, z, y, x) of probabilities of the first look, in their memory, of which `rows` are shared out anew."""
+    first[rows] = shared_anew(first[rows], second, classes)
+    return np.log(np.maximum(first, SMALLEST, out=first), out=first)
 
 
 def shared_anew(first: np.ndarray, second: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
@@ -114,13 +120,14 @@ def _mean(first: np.ndarray, second: np.ndarray, weight: float) -> np.ndarray:
 
 def divides(fine: NetworkConfig, coarse: NetworkConfig) -> bool:
     """Whether every voxel of the coarse network's grid is whole voxels, as many along each axis, of the fine one's."""
-    steps = {a / b for a, b in zip(coarse.spacing_mm, fine.spacing_mm, strict=True)}
-    return len(steps) == 1 and steps.pop().is_integer()
+    steps = np.divide(coarse.spacing_mm, fine.spacing_mm)
+    is_whole = np.allclose(steps, steps.round()[0], rtol=1e-6) and steps[0] > 0.5
+    return bool(is_whole) and not any((*coarse.resize, *fine.resize))
 
 
 def second_look_seconds(network: Predictor) -> float:
     """How long the second look at two kidneys is expected to take."""
-    return expected_seconds(network, _USUAL_VOXELS, PassPlan())
+    return expected_seconds(network, round(_USUAL_MM3 / np.prod(network.config.spacing_mm)), PassPlan())
 
 
 def _second(network: Predictor, hu: np.ndarray, tick: Tick, index: int, count: int) -> np.ndarray:

@@ -50,7 +50,11 @@ def covered(grid: Grid, volume: Volume, window: Window) -> np.ndarray:
     affine = shifted_affine(volume.affine, tuple(w.start for w in window))
     shape = tuple(w.stop - w.start for w in window)
     if _patient_axes(volume) is None:
-        return interpolated(np.ones(grid.size, np.float32), grid, reference_image(affine, shape), 0.0) > 0
+        ones, inside = np.ones(grid.size, np.float32), np.empty(shape, bool)
+        for z in range(0, shape[0], _SLAB):
+            some = inside[z : z + _SLAB]
+            some[:] = interpolated(ones, grid, reference_image(shifted_affine(affine, (z, 0, 0)), some.shape), 0.0) > 0
+        return inside
     z, y, x = (_Line.along(axis, affine, grid, n).inside for axis, n in zip(range(3), shape, strict=True))
     return z[:, None, None] & y[:, None] & x
 

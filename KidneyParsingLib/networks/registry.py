@@ -30,5 +30,7 @@ _OPTIONS = ("squeeze", "deep_supervision")
 
 def build(config: NetworkConfig) -> nn.Module:
     """A freshly initialised network for `config`. Raises KeyError for an unknown network name."""
-    options = {name: True for name in _OPTIONS if getattr(config, name)}
+    options: dict[str, int] = {name: True for name in _OPTIONS if getattr(config, name)}
+    if config.fold > 1:
+        options["fold"] = config.fold
     return NETWORKS[config.network](num_classes=config.outputs, features=config.features, **options)

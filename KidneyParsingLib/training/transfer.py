@@ -11,7 +11,6 @@ from torch import nn
 from ..errors import InputError
 from ..networks.checkpoint import load_tensors
 from ..networks.configs import NetworkConfig
-from ..networks.fine_unet import FOLD
 
 _DECODER = "segmentation_decoder."
 # A decoder level's parts in BA-Net and in a U-Net.
@@ -19,6 +18,8 @@ _PARTS = {"up": "ups", "block": "blocks"}
 _STEM = "encoder.levels.0.0.0.weight"
 # What makes logits; weights of transposed convolutions have the classes second.
 _HEADS, _TRANSPOSED = ("head.", "auxiliary_heads.", "added."), "added.weight"
+# What a fine U-Net has beside a plain one.
+_ADDED = ("details.", "mixed.", "added.")
 _U_NETS = ("plain_unet", "fine_unet")
 
 
@@ -45,7 +46,7 @@ def _as_u_net(
     elif set(known.classes) < set(wanted.classes):
         tensors = with_new_classes(tensors, fresh, known.classes, wanted.classes)
     if wanted.network == "fine_unet" and known.network != wanted.network:
-        tensors = as_fine_unet(tensors, fresh)
+        tensors = as_fine_unet(tensors, fresh, wanted.fold)
     return tensors
 
 
@@ -84,10 +85,13 @@ def with_new_classes(
     return found
 
 
-def as_fine_unet(tensors: dict[str, torch.Tensor], fresh: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def as_fine_unet(
+    tensors: dict[str, torch.Tensor], fresh: dict[str, torch.Tensor], fold: int
+) -> dict[str, torch.Tensor]:
     """A plain U-Net's tensors as those of a fine one, which then tells of the blocks' means what that does; what it
     adds to that keeps `fresh` tensors."""
-    spread = tensors[_STEM].float() / FOLD**3
+    spread = tensors[_STEM].float() / fold**3
     for axis in (2, 3, 4):
-        spread = spread.repeat_interleave(FOLD, axis)
-    return fresh | tensors | {_STEM: spread}
+        spread = spread.repeat_interleave(fold, axis)
+    added = {name: value for name, value in fresh.items() if name.startswith(_ADDED)}
+    return added | tensors | {_STEM: spread}

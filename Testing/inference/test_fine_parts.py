@@ -56,14 +56,14 @@ def test_a_part_covers_what_its_window_covers() -> None:
 def test_values_are_interpolated_as_simpleitk_does() -> None:
     part = FinePart.over(GRID, WINDOW, 1.0)
     values = np.random.default_rng(0).normal(size=(3, 6, 6, 8)).astype(np.float32)
-    ours = np.concatenate([part.finer(values, slice(start, start + 4)) for start in (0, 4, 8)], 1)
+    ours = np.concatenate([part.interpolated(values, slice(start, start + 4)) for start in (0, 4, 8)], 1)
     theirs = np.stack([on_grid(one, GRID.part(WINDOW), part.grid) for one in values])
     assert ours.shape == (3, 12, 12, 16) and ours == pytest.approx(theirs, abs=1e-5)
 
 
 def test_means_are_those_of_blocks() -> None:
     values = np.random.default_rng(0).normal(size=(2, 4, 6, 8))
-    ours = FinePart(WINDOW, GRID, 2).means(values)
+    ours = FinePart(WINDOW, GRID, 2).block_means(values)
     theirs = [sitk.GetArrayFromImage(sitk.BinShrink(sitk.GetImageFromArray(one), (2, 2, 2))) for one in values]
     assert ours == pytest.approx(np.stack(theirs))
 
@@ -116,7 +116,7 @@ def test_what_goes_on_the_grid_goes_in_its_parts_with_its_surface_but_not_its_ne
     goes = found & (np.arange(GRID.size[0]) < 5)[:, None, None]
     suppress_in([part], goes, found & ~goes, GRID)
     after = part.scores[1] > part.scores[0]
-    kept = part.widened((found & ~goes)[WINDOW])
+    kept = part.on_finer((found & ~goes)[WINDOW])
     assert np.array_equal(after & kept, before & kept) and (after & kept).any()
     assert not after[: 2 * (5 - WINDOW[0].start)].any()
 
@@ -125,5 +125,5 @@ def test_where_nothing_was_seen_the_background_is_sure() -> None:
     part = a_part(20.0)
     mask = np.zeros((6, 6, 8), bool)
     mask[:2] = True
-    part.forget(mask)
+    part.hide(mask)
     assert (part.scores.argmax(0) == 0)[:4].all() and (part.scores.argmax(0) == 1)[4:].all()

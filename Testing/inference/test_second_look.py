@@ -11,7 +11,8 @@ from stub_networks import BRIGHT, DIM, SPINE, Stub, kidney_with, near, system
 from stub_networks import TUMOR as TUMOR_HU
 
 from KidneyParsingLib.errors import Cancelled
-from KidneyParsingLib.inference import second_look
+from KidneyParsingLib.inference import cleanup, contrast, second_look
+from KidneyParsingLib.inference.fine_parts import labels_with_parts
 from KidneyParsingLib.inference.grid import Grid, bounds
 from KidneyParsingLib.inference.second_look import look_again, shared_anew
 from KidneyParsingLib.inference.systems import LOCATOR
@@ -159,6 +160,26 @@ def test_where_two_windows_overlap_the_second_look_counts_once() -> None:
     assert kidney.max() - kidney.min() < 1e-6
 
 
+def test_where_windows_overlap_nothing_is_cut_on_the_ct() -> None:
+    """Two pieces of a kidney, and between them what the second look alone calls kidney; the windows end in one
+    another."""
+    scores = a_first_look(kidney=1.0)
+    scores[:, 14:34, 20:40, 40:56] = scores[:, 14:34, 20:40, 12:28]
+    scores[:, 14:34, 20:40, 30:40] = np.log(np.float32(1e-9))
+    scores[0, 14:34, 20:40, 30:40], scores[KIDNEY, 14:34, 20:40, 30:40] = np.log(0.51), np.log(0.49)
+    around = bounds(a_ct())
+    ct = Volume(np.zeros(Grid.over(around, (2.0, 2.0, 0.7)).size, np.int16), Grid.over(around, (2.0, 2.0, 0.7)).affine)
+    all_kidney = Stub(SECOND, lambda hu: maps_of(tumor=np.zeros(hu.shape)))
+    parts = look_again(scores, FIRST, GRID, all_kidney, ct, no_tick)
+    low, high = (max(p.window[2].start for p in parts), min(p.window[2].stop for p in parts))
+    assert len(parts) == 2 and low < high
+    labels, window = labels_with_parts(scores, GRID, parts, ct)
+    everything = np.zeros(ct.array.shape, np.uint8)
+    everything[window] = labels
+    ends = [round((GRID.origin[0] + 2 * (x - 0.5) - ct.affine[0, 3]) / 0.7) for x in (10, 56)]
+    assert (everything[20:30, 25:35, ends[0] + 1 : ends[1]] == KIDNEY).all()
+
+
 @pytest.mark.usefixtures("weights")
 def test_ureters_come_from_both_looks() -> None:
     """Half of a kidney's probability goes to the ureter where the second look sees one, and not to the class that has
@@ -249,6 +270,42 @@ def test_a_system_s_lesions_come_from_both_looks(parsed: Callable[..., LabelMap]
     tumor = next(s for s in result.segments if s.structure.name == "tumor")
     assert result.mask(tumor)[62:68, 32:52, 92:112].mean() > 0.9  # where the patient's left kidney is dim
     assert not result.mask(tumor)[:58].any()
+
+
+def volume_of(result: LabelMap, name: str) -> int:
+    return sum(int(result.mask(s).sum()) for s in result.segments if s.structure.name == name)
+
+
+@pytest.mark.usefixtures("weights")
+@pytest.mark.parametrize("step", [1, 2])
+def test_what_holds_for_the_grid_holds_for_its_finer_parts(
+    step: int, parsed: Callable[..., LabelMap], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dim 10 x 24 x 24 voxels: without contrast medium a tumor of 3 to 1 is kidney; where the locator, whose voxels
+    are of 4 mm, sees liver kidney is nothing."""
+    network = replace(SECOND, spacing_mm=(2.0 / step,) * 3)
+    stubs = {"ba_net": MEMBER, "second_look": Stub(network, dim_is_tumor)}
+    usual = parsed(TWICE, stubs)
+    assert volume_of(usual, "tumor") > 4000
+    monkeypatch.setattr(contrast, "MOST_PLAIN_HU", 250.0)
+    plain = parsed(TWICE, stubs)
+    assert plain.notes and volume_of(plain, "tumor") == 0
+
+    def dim_is_liver(hu: np.ndarray) -> np.ndarray:
+        kidney, spine, liver = near(hu, BRIGHT) | near(hu, TUMOR_HU), near(hu, SPINE), near(hu, DIM)
+        return np.stack([~kidney & ~spine & ~liver, kidney, spine, liver, hu * 0])
+
+    monkeypatch.setattr(cleanup, "_PRICE_OF_OTHERS", 50.0)
+    beside_liver = parsed(TWICE, stubs | {LOCATOR: Stub(config("locator"), dim_is_liver)})
+    assert volume_of(plain, "kidney") - volume_of(beside_liver, "kidney") > 2000
+
+
+def test_what_is_no_kidney_goes_on_the_finer_grid_too(a_patient: Volume, parsed: Callable[..., LabelMap]) -> None:
+    """A piece of 11 ml, 10 mm beside the left kidney, which is far larger."""
+    a_patient.array[38:48, 34:46, 119:131] = BRIGHT
+    stubs = {"ba_net": MEMBER, "second_look": Stub(SECOND, lambda hu: maps_of(background=hu < 50))}
+    array = parsed(TWICE, stubs).structure_labels()
+    assert array[40:46, 36:44, 96:112].any() and not array[:, :, 117:].any()
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_its_sizes_are_multiples_of_twice_those_of_a_u_net_as_deep() -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_a_single_pass_may_be_as_large_as_two_kidneys_but_not_as_many_times_finer_voxels(device: str) -> None:
+def test_a_single_pass_takes_a_large_kidney_but_not_eight_times_the_voxels(device: str) -> None:
     """Its feature maps have an eighth of the voxels, its outputs all of them."""
     second = config("second_look")
     folded, plain = most_voxels(second, device), most_voxels(replace(second, fold=1), device)

@@ -189,8 +189,8 @@ def test_the_second_look_s_patches_show_kidneys_and_mostly_lesions(anatomies: Pa
     assert (most == 4).mean() == pytest.approx(0.25, abs=0.1)
 
 
-def test_networks_without_vessels_are_shown_what_looks_like_kidneys_too(anatomies: Path) -> None:
-    """The second look alone sees kidneys, lesions and ureters only."""
+def test_networks_are_shown_what_looks_like_kidneys_too(anatomies: Path) -> None:
+    """Close-ups alone show kidneys, lesions and ureters only."""
     kinds = {m: len(MadeSamples(anatomies, of(m), 1)._centers()) for m in ("boundary_stream", "ba_net")}
     second = MadeSamples(anatomies, replace(config("second_look"), patch=PATCH), 1, close_up=True)._centers()
     assert len(second) == 3 and set(kinds.values()) == {7}

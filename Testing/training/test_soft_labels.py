@@ -86,7 +86,7 @@ def test_ba_net_learns_shares_where_there_are_any() -> None:
     assert loss(output, batch | {"shares": noise(4).softmax(1)}).item() != pytest.approx(expected, rel=1e-2)
 
 
-def test_the_second_look_learns_shares_raised_where_they_shall_be() -> None:
+def test_shares_are_learned_raised_where_they_shall_be() -> None:
     """Probabilities equal to the shares, of which one class's count threefold, leave the least loss."""
     factors = torch.ones(CLASSES)
     factors[1] = 3.0
