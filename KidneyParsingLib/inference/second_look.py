@@ -35,8 +35,8 @@ _MOST_PARTS = 4
 # How much the second look counts beside the first: for what belongs to the kidney at all, for what of that is a lesion,
 # and for tubes; chosen on the validation split and real scans (docs/experiments.md, 26, 28 and 30).
 _WEIGHT_OF_ORGAN = 0.5
-_WEIGHT_OF_LESIONS = 0.5
-_WEIGHTS_OF_TUBES = {"artery": 0.5, "vein": 0.5, "ureter": 0.65}
+_WEIGHT_OF_LESIONS = 0.6
+_WEIGHTS_OF_TUBES = {"artery": 0.3, "vein": 0.3, "ureter": 0.65}
 _ORGAN_CLASSES = ("kidney", *LESIONS)
 # So much of what the second look has for kidney and lesions is added to what the first has, whose shares of next to
 # nothing are no opinion.
