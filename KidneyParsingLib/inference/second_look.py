@@ -131,10 +131,11 @@ def second_look_seconds(network: Predictor) -> float:
 
 
 def _second(network: Predictor, hu: np.ndarray, tick: Tick, index: int, count: int) -> np.ndarray:
-    """The network's maps of one of `count` windows; how long it took is remembered."""
+    """The network's maps of one of `count` windows; how long a single pass took is remembered."""
     start = time.perf_counter()
     found = network.maps(hu, tick=share_of(tick, index, count))
-    note_seconds(network, hu.size, PassPlan(), time.perf_counter() - start)
+    if network.goes_in_one_pass(hu.size):
+        note_seconds(network, hu.size, PassPlan(), time.perf_counter() - start)
     return found
 
 
