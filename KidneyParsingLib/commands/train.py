@@ -52,6 +52,9 @@ def _fold(arguments: argparse.Namespace) -> int | None:
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Train (or go on training) every network of the model, then release the weights if asked."""
+    from ..allocator import keep_freed_memory
+
+    keep_freed_memory()  # before torch starts threads; every step needs the memory of the one before
     import torch
 
     from ..networks.devices import choose_device

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .convolution import Conv3d
+
 NEGATIVE_SLOPE = 0.01
 
 
@@ -51,7 +53,7 @@ def row_statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def conv_norm(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     """3x3x3 convolution, instance normalisation, leaky ReLU (nnU-Net's block, 10.1038/s41592-020-01008-z)."""
     return nn.Sequential(
-        nn.Conv3d(in_channels, out_channels, 3, stride, padding=1),
+        Conv3d(in_channels, out_channels, stride),
         InstanceNorm(out_channels),
         nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
     )

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .blocks import ResidualBlock, upsampled
+from .convolution import Conv3d
 
 _BOTTOM_BLOCKS = 4
 
@@ -44,9 +45,9 @@ class MainEncoder(nn.Module):
 
     def __init__(self, in_channels: int, features: tuple[int, ...]) -> None:
         super().__init__()
-        self.stem = nn.Conv3d(in_channels, features[0], 3, padding=1)
+        self.stem = Conv3d(in_channels, features[0])
         self.blocks = nn.ModuleList(ResidualBlock(width, width) for width in features[:-1])
-        self.downs = nn.ModuleList(nn.Conv3d(a, b, 3, 2, padding=1) for a, b in pairwise(features))
+        self.downs = nn.ModuleList(Conv3d(a, b, 2) for a, b in pairwise(features))
         self.bottom = nn.Sequential(*(ResidualBlock(features[-1], features[-1]) for _ in range(_BOTTOM_BLOCKS)))
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
@@ -64,8 +65,8 @@ class AttentionGate(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.of_encoder = nn.Conv3d(width, width, 3, padding=1)
-        self.of_stream = nn.Conv3d(width, width, 3, padding=1)
+        self.of_encoder = Conv3d(width, width)
+        self.of_stream = Conv3d(width, width)
         self.to_map = nn.Conv3d(width, 1, 1)
 
     def attention(self, encoder: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:

@@ -242,7 +242,9 @@ def _largest(shares: torch.Tensor) -> torch.Tensor:
 
 def _points(tissues: np.ndarray, kinds: tuple[int, ...]) -> np.ndarray:
     """Positions of some voxels of the given tissues, on every second slice, row and column."""
-    return np.argwhere(np.isin(tissues[::2, ::2, ::2], kinds)) * 2
+    wanted = np.zeros(256, bool)
+    wanted[list(kinds)] = True
+    return np.argwhere(wanted[tissues[::2, ::2, ::2]]) * 2  # a table: several times faster than isin
 
 
 def _cropped(tissues: np.ndarray, center: np.ndarray, size: tuple[int, ...], matrix: np.ndarray) -> torch.Tensor:

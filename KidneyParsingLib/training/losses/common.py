@@ -37,7 +37,7 @@ def soft_dice(
 def kept(batch: Batch) -> torch.Tensor | None:
     """`batch["keep"]` (B, D, H, W) with a channel axis: 1 where a voxel counts, 0 where nobody knows its label. None
     where all count."""
-    return batch["keep"][:, None] if "keep" in batch else None
+    return batch["keep"][:, None] if "keep" in batch and not batch["keep"].all() else None
 
 
 def mean_over(values: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:

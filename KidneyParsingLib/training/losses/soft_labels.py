@@ -51,13 +51,17 @@ def soft_label_loss(
     bool) names classes that are known not to be there, cross-entropy counts, though Dice does not, and pushes these
     down (`without`).
     """
-    logits = logits.float()
-    weight = 1 if keep is None else keep
-    dice = soft_label_dice(logits.softmax(1) * weight, shares * weight)
+    logits = logits.float().contiguous()  # channels-last maps of few classes are summed and multiplied slowly
+    log_p = logits.log_softmax(1)
+    dice = soft_label_dice(*_masked((log_p.exp(), shares), keep))
     if absent is not None:
         told = absent.any(1, keepdim=True)
         shares = torch.where(told, without(absent, logits), shares)
         keep = torch.maximum(keep, told.float()) if keep is not None else None
     importance = (shares * class_weights.view(-1, 1, 1, 1)).sum(1, keepdim=True)
-    cross_entropy = -(shares * logits.log_softmax(1)).sum(1, keepdim=True) * importance
+    cross_entropy = -(shares * log_p).sum(1, keepdim=True) * importance
     return 1 - dice[:, 1:].mean() + mean_over(cross_entropy, keep).mean()
+
+
+def _masked(maps: tuple[torch.Tensor, torch.Tensor], keep: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    return maps if keep is None else (maps[0] * keep, maps[1] * keep)

@@ -37,12 +37,14 @@ def weighted_scale_loss(
     weights, factors = class_weights.to(device), share_factors.to(device)
     if "shares" not in batch:
         return partial(dice_cross_entropy, class_weights=weights)
+    as_they_are = bool((share_factors == 1).all())
 
     def loss_of_shares(logits: torch.Tensor, labels: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
         shares = batch["shares"]
         if shares.shape[2:] != logits.shape[2:]:
             shares = F.adaptive_avg_pool3d(shares, logits.shape[2:])
-        return soft_label_loss(logits, raised(shares, factors), keep, weights, _absent(batch, lesions, logits))
+        wanted = shares if as_they_are else raised(shares, factors)
+        return soft_label_loss(logits, wanted, keep, weights, _absent(batch, lesions, logits))
 
     return loss_of_shares
 
@@ -50,7 +52,7 @@ def weighted_scale_loss(
 def _absent(batch: Batch, lesions: torch.Tensor | None, logits: torch.Tensor) -> torch.Tensor | None:
     """Which classes are known not to be where (B, C, d, h, w; bool), at the scale of the logits; at a coarse one only
     where that is known of a whole block. None if nothing is known."""
-    if lesions is None or "no_lesion" not in batch:
+    if lesions is None or "no_lesion" not in batch or not batch["no_lesion"].any():
         return None
     free = -F.adaptive_max_pool3d(-batch["no_lesion"][:, None], logits.shape[2:]) > 0
     return free & lesions.to(logits.device).view(1, -1, 1, 1, 1)
