@@ -79,12 +79,10 @@ def _go_on(labels: np.ndarray, hu: np.ndarray, start: np.ndarray, least: float, 
     branches, each branch by itself."""
     # A tube may run aslant through thick slices.
     step = max(_STEP_MM, _STEP_SLICES * max(grid.spacing))
-    room = np.ceil(step / np.array(grid.spacing)).astype(int)
     fronts = [start]
     while fronts:
         front = fronts.pop()
-        low = np.maximum(front.min(0) - room, 0)
-        window = tuple(map(slice, low, front.max(0) + room + 1))
+        low, window = _window_around(front, step, grid)
         part, here = labels[window], np.zeros(labels[window].shape, bool)
         here[tuple((front - low).T)] = True
         free = (part == 0) | (part == _KIDNEY)
@@ -140,6 +138,14 @@ def _parts(organ: np.ndarray, grid: Grid) -> Iterator[tuple[np.ndarray, Box]]:
         yield part, grid.box_of(part)
 
 
+def _window_around(voxels: np.ndarray, mm: float, grid: Grid) -> tuple[np.ndarray, tuple[slice, ...]]:
+    """The window so many mm around voxels (n, 3; indices z, y, x), which may reach beyond the end; and where it
+    begins."""
+    room = np.ceil(mm / np.array(grid.spacing)).astype(int)
+    low = np.maximum(voxels.min(0) - room, 0)
+    return low, tuple(map(slice, low, voxels.max(0) + room + 1))
+
+
 def _around(mask: np.ndarray, mm: float, grid: Grid) -> tuple[slice, slice, slice]:
     return grid.window(grid.box_of(mask).grown((mm,) * 3, (mm,) * 3))
 
@@ -176,9 +182,7 @@ def _give_to_neighbours(labels: np.ndarray, given: np.ndarray, bright: np.ndarra
     """Makes kidney of the voxels `given` (z, y, x) that lie nearer to kidney than to anything else but `bright`, and
     background of the others, in place; component by component, which takes little memory."""
     for place in _components(given, np.zeros(3, int)):
-        room = np.ceil(_URINE_REACH_MM / np.array(grid.spacing)).astype(int)
-        low = np.maximum(place.min(0) - room, 0)
-        window = tuple(map(slice, low, place.max(0) + room + 1))
+        low, window = _window_around(place, _URINE_REACH_MM, grid)
         organ = np.isin(labels[window], ORGAN)
         rest = ~organ & ~(given[window] | bright[window])
         mine = tuple((place - low).T)
