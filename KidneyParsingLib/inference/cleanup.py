@@ -202,8 +202,8 @@ def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:
 
 def unlikely_kidney(labels: np.ndarray, hu: np.ndarray, elsewhere: np.ndarray, voxel_ml: float) -> np.ndarray:
     """Mask (z, y, x) of kidney, lesions and ureter `elsewhere` (z, y, x; bool), the side on which no kidney was
-    located, if they are too small or too dark for one, else of nothing. What reaches over from the other side stays.
-    `hu` (z, y, x) is the CT on the labels' grid."""
+    located, if they are too small or too dark for one or hardly any of them is kidney, else of nothing. What reaches
+    over from the other side stays. `hu` (z, y, x) is the CT on the labels' grid."""
     organ = _mostly_within(np.isin(labels, ORGAN), elsewhere)
     if _may_be_kidney(organ, labels == _KIDNEY, hu, voxel_ml):
         return np.zeros(labels.shape, bool)
@@ -221,7 +221,8 @@ def without_unlikely_kidneys(labels: np.ndarray, hu: np.ndarray, voxel_ml: float
 
 def _may_be_kidney(organ: np.ndarray, kidney: np.ndarray, hu: np.ndarray, voxel_ml: float) -> bool:
     parenchyma = organ & kidney
-    if organ.sum() * voxel_ml < _LIKELY_KIDNEY_ML or not parenchyma.any():
+    # What is lesion but for a rim is bowel or spleen more often than the rest of a kidney.
+    if organ.sum() * voxel_ml < _LIKELY_KIDNEY_ML or parenchyma.sum() * voxel_ml < MIN_KIDNEY_ML:
         return False
     return bool(np.median(hu[parenchyma]) >= MIN_KIDNEY_HU)
 

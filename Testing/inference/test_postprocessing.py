@@ -315,6 +315,7 @@ def test_a_lip_hardly_thicker_than_its_bridge_stays_and_a_loop_of_bowel_goes(
         (10.0, 0.0, 100, True),  # 33 ml
         (10.0, 0.0, 5, False),  # as dark as water
         (8.0, 12.0, 100, True),  # little kidney, but a large tumor
+        (5.0, 12.0, 100, False),  # 4 ml of kidney
     ],
 )
 def test_a_kidney_where_none_was_located_is_large_and_bright_enough(
