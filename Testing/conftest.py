@@ -30,8 +30,9 @@ def a_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real CT volumes, kept beside the repository."""
-    folder = REPOSITORY.parent / "shared" / "data"
+    """The folder of real CT volumes and atlases (docs/testing.md), kept beside the repository or where the environment
+    says."""
+    folder = Path(os.environ.get("KIDNEYPARSING_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"needs the real CT volumes in {folder}")
     return folder

@@ -9,6 +9,8 @@ from .experiment import CLAIMS, Arm, Claim, Statement
 # Scores of an arm: one entry a repeat (seed), each the measures of every test scan by column title.
 Repeats = list[list[dict[str, float]]]
 LOWER_IS_BETTER = ("hd",)
+# Differences below these are none: of distances (mm), and of Dice and the composite.
+_LEVEL_MM, _LEVEL = 1.0, 0.005
 
 
 def repeat_means(repeats: Repeats, column: str) -> list[float]:
@@ -31,8 +33,8 @@ def cell(repeats: Repeats, column: str) -> str:
 
 
 def verdict(statement: Statement, better: Repeats, worse: Repeats) -> tuple[str, str]:
-    """Our difference (better minus worse) and "yes" or "no": does it point in the paper's direction? In brackets, in
-    how many of the repeats that both have it does."""
+    """Our difference (better minus worse) and "yes" or "no": does it point in the paper's direction? "level" where there
+    is next to none. In brackets, in how many of the repeats that both have it does."""
     ours, theirs = repeat_means(better, statement.column), repeat_means(worse, statement.column)
     if not ours or not theirs:
         return "-", "not measured"
@@ -44,6 +46,8 @@ def verdict(statement: Statement, better: Repeats, worse: Repeats) -> tuple[str,
     else:
         support = f" (against {sum(sign * (np.mean(ours) - b) > 0 for b in theirs)} of {len(theirs)})"
     digits = 1 if sign < 0 else 3
+    if abs(difference) < (_LEVEL_MM if sign < 0 else _LEVEL):
+        return f"{difference:+.{digits}f}", "level"
     return f"{difference:+.{digits}f}", ("yes" if sign * difference > 0 else "no") + support
 
 

@@ -42,7 +42,7 @@ def add_segment_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--quality", default="default", choices=QUALITIES, help="speed against care")
     parser.add_argument("--region", default=AUTO, choices=REGIONS, help="auto: around the kidneys; or the whole scan")
     parser.add_argument("--overlap", type=float, metavar="SHARE", help="of windows, instead of one pass, 0 to 0.9")
-    parser.add_argument("--backend", default=AUTO, choices=BACKENDS, help="what computes on a CPU (auto: the fastest)")
+    parser.add_argument("--backend", default=AUTO, choices=BACKENDS, help="what computes (auto: the fastest)")
     parser.add_argument("--raw", action="store_true", help="labels as the network gives them, without clean-up")
     parser.add_argument("--review", metavar="JSON", help="also write the places that are worth a look")
     parser.add_argument("--uncertainty", metavar="NIFTI", help="also write each voxel's uncertainty, percent")

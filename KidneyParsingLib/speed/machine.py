@@ -19,7 +19,7 @@ def machine() -> dict:
         "cpu": _cpu_name(),
         "cores": cores(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "system": platform.platform(),
+        "system": " ".join((platform.system(), *platform.libc_ver())).strip(),
         "python": platform.python_version(),
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
         "date": date.today().isoformat(),
