@@ -111,6 +111,21 @@ def structure(name: str) -> Structure:
     return {s.name: s for s in STRUCTURES}[name]
 
 
+def labels_of(*names: str) -> tuple[int, ...]:
+    """The labels of the structures with these names."""
+    return tuple(structure(name).label for name in names)
+
+
+# Names and labels of structures that are looked at together; the organ is a kidney with what grows in it.
+LESIONS = ("tumor", "cyst")
+VESSELS = ("artery", "vein")
+TUBES = (*VESSELS, "ureter")
+ORGAN = ("kidney", *LESIONS)
+LESION_LABELS, VESSEL_LABELS, TUBE_LABELS, ORGAN_LABELS = (
+    labels_of(*some) for some in (LESIONS, VESSELS, TUBES, ORGAN)
+)
+
+
 def _segments_of(entry: Structure) -> list[Segment]:
     if not entry.paired:
         return [Segment(entry.name, entry.name.capitalize(), entry.label, entry)]

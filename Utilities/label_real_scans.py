@@ -22,9 +22,8 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from KidneyParsingLib.anatomy import structure
+from KidneyParsingLib.anatomy import ORGAN_LABELS, VESSEL_LABELS, structure
 from KidneyParsingLib.inference.api import segment
-from KidneyParsingLib.inference.cleanup import ORGAN
 from KidneyParsingLib.inference.devices import CPU
 from KidneyParsingLib.inference.grid import Grid, interpolated, reference_image
 from KidneyParsingLib.inference.locate import probabilities
@@ -39,7 +38,6 @@ from KidneyParsingLib.volumes.reading import read_ct
 from KidneyParsingLib.volumes.volume import Volume
 
 URETER = structure("ureter").label
-VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 REFERENCES = Path(__file__).parents[1] / "Testing" / "references"
 # Around what the model finds, and around the projected great vessels, voxels.
 NEAR, COURSE = 2, 12
@@ -61,8 +59,8 @@ def completed(reference: np.ndarray, found: np.ndarray, grid: Grid) -> np.ndarra
     `found` holds the structure labels that the model finds.
     """
     labels = reference.copy()
-    unknown = ndimage.binary_dilation(found == URETER, iterations=NEAR) | _sinus(np.isin(reference, ORGAN), grid)
-    for vessel in VESSELS:
+    unknown = ndimage.binary_dilation(found == URETER, iterations=NEAR) | _sinus(np.isin(reference, ORGAN_LABELS), grid)
+    for vessel in VESSEL_LABELS:
         shown = reference == vessel
         silent = ~_between_first_and_last(shown)[:, None, None]
         course = ndimage.binary_dilation(shown.any(0), iterations=COURSE)

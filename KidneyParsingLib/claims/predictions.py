@@ -10,7 +10,7 @@ import cc3d
 import numpy as np
 import torch
 
-from ..evaluation.regions import KIDNEY_WITH_LESIONS
+from ..anatomy import ORGAN_LABELS
 from ..inference.backends.torch_backend import TorchBackend
 from ..inference.grid import Grid, on_grid
 from ..inference.growing import finished
@@ -47,7 +47,7 @@ def grid_of(case: StoredCase) -> Grid:
 def roi_windows(case: StoredCase) -> list[tuple[slice, ...]]:
     """Windows (z, y, x) around the true kidneys, 24 mm wider."""
     grid = grid_of(case)
-    parts = largest_components(np.isin(case.labels, KIDNEY_WITH_LESIONS), grid)
+    parts = largest_components(np.isin(case.labels, ORGAN_LABELS), grid)
     boxes = [grid.box_of(parts == part) for part in np.unique(parts[parts > 0])]
     return [grid.window(box.grown(_ROI_MARGIN_MM, _ROI_MARGIN_MM)) for box in boxes]
 

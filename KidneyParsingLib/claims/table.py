@@ -33,8 +33,8 @@ def cell(repeats: Repeats, column: str) -> str:
 
 
 def verdict(statement: Statement, better: Repeats, worse: Repeats) -> tuple[str, str]:
-    """Our difference (better minus worse) and "yes" or "no": does it point in the paper's direction? "level" where there
-    is next to none. In brackets, in how many of the repeats that both have it does."""
+    """Our difference (better minus worse) and "yes" or "no": does it point in the paper's direction? "level" where
+    there is next to none. In brackets, in how many of the repeats that both have it does."""
     ours, theirs = repeat_means(better, statement.column), repeat_means(worse, statement.column)
     if not ours or not theirs:
         return "-", "not measured"

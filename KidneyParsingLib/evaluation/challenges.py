@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from ..anatomy import structure
-
-
-def _labels(*names: str) -> tuple[int, ...]:
-    return tuple(structure(name).label for name in names)
-
+from ..anatomy import labels_of
 
 # KiTS's hierarchical evaluation classes, as labels of ours (KITS_HEC_LABEL_MAPPING in neheller/kits21 and kits23,
 # configuration/labels.py).
 KITS_CLASSES: dict[str, tuple[int, ...]] = {
-    "kidney_and_mass": _labels("kidney", "tumor", "cyst"),
-    "mass": _labels("tumor", "cyst"),
-    "tumor": _labels("tumor"),
+    "kidney_and_mass": labels_of("kidney", "tumor", "cyst"),
+    "mass": labels_of("tumor", "cyst"),
+    "tumor": labels_of("tumor"),
 }
 # Tolerances of KiTS21's and KiTS23's surface Dice, mm, from the disagreement of its annotators (HEC_SD_TOLERANCES_MM in
 # neheller/kits23 at c1088353, kits23/configuration/labels.py, and in the last kits21).

@@ -11,11 +11,10 @@ from __future__ import annotations
 import cc3d
 import numpy as np
 
-from ..anatomy import STRUCTURES, structure
+from ..anatomy import ORGAN_LABELS, STRUCTURES
 from ..errors import InputError
 from .pairs import bounding_window
 
-KIDNEY_WITH_LESIONS = tuple(structure(name).label for name in ("kidney", "tumor", "cyst"))
 # A piece of kidney smaller than this share of the largest one has no box of its own.
 _LEAST_SHARE = 0.1
 
@@ -48,7 +47,7 @@ def kidney_boxes(truth: np.ndarray) -> np.ndarray:
     The paper is silent on two kidneys; we take a box round each, as one round both holds aorta and vena cava, which the
     region is to leave out. Raises InputError if the truth has no kidney.
     """
-    parts = cc3d.connected_components(np.isin(truth, KIDNEY_WITH_LESIONS), connectivity=26)
+    parts = cc3d.connected_components(np.isin(truth, ORGAN_LABELS), connectivity=26)
     voxels = np.bincount(parts.ravel())[1:]
     if not voxels.size:
         raise InputError("The reference has no kidney to take a region around; choose another region.")

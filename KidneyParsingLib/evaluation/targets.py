@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..anatomy import STRUCTURES, structure
+from ..anatomy import STRUCTURES, TUBES, structure
 from .challenges import KITS_CLASSES, KITS_TOLERANCES_MM
 
-TUBES = ("artery", "vein", "ureter")
 # The KiTS class nearest to each structure. No challenge has a tolerance for tubes: theirs is ours, the error allowed
 # for renal vessels in surgical planning (10.20517/2574-1225.2023.134).
 _TOLERANCE_OF = {"kidney": "kidney_and_mass", "tumor": "tumor", "cyst": "mass"}

@@ -11,16 +11,12 @@ from collections.abc import Sequence
 import cc3d
 import numpy as np
 
-from ..anatomy import structure
+from ..anatomy import LESION_LABELS, ORGAN_LABELS, VESSEL_LABELS, structure
 from .grid import Box, Grid
 from .locate import MIN_KIDNEY_HU, Midline, right_of_midline
 from .neighbourhood import distance, touching, within
 
 _KIDNEY = structure("kidney").label
-LESIONS = ("tumor", "cyst")
-LESION_LABELS = tuple(structure(name).label for name in LESIONS)
-# A kidney and what grows in it.
-ORGAN = (_KIDNEY, *LESION_LABELS)
 MIN_KIDNEY_ML = 5.0
 # Smallest component that is kept of each structure.
 MIN_ML = {"tumor": 0.5, "cyst": 0.5, "artery": 0.3, "vein": 0.5, "ureter": 0.1}
@@ -47,7 +43,6 @@ _ROOM_MM = 30.0
 # What kidneys lose in score, a logarithm of probability, where the locator is sure of another organ: chosen on the
 # synthetic split (docs/experiments.md, 18).
 _PRICE_OF_OTHERS = 4.0
-_VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 _URETER = structure("ureter").label
 
 
@@ -77,11 +72,11 @@ def suppress(scores: np.ndarray, mask: np.ndarray) -> None:
 def _implausible(
     labels: np.ndarray, has_kidney: bool, grid: Grid, midline: Midline, kidney_boxes: Sequence[Box]
 ) -> np.ndarray:
-    organ = np.isin(labels, ORGAN)
+    organ = np.isin(labels, ORGAN_LABELS)
     kidneys = _one_a_side(organ, labels == _KIDNEY, grid, midline) if has_kidney else _in_boxes(kidney_boxes, grid)
     mask = organ & ~kidneys
     near_kidney = within(kidneys, _GAP_MM, grid)
-    for label in _VESSELS:
+    for label in VESSEL_LABELS:
         vessel = labels == label
         trunk = _largest(vessel, 1, most=1)
         branches = vessel & ~trunk
@@ -93,7 +88,7 @@ def _implausible(
 def disfavour_other_organs(scores: np.ndarray, label_of_class: np.ndarray, others: np.ndarray) -> None:
     """Lowers scores (C, z, y, x) of kidney and lesions where the locator is sure of liver or spleen (`others`, z, y, x;
     bool), in place: a network that is surer of the kidney than the locator of them prevails."""
-    organ = np.isin(label_of_class, ORGAN)
+    organ = np.isin(label_of_class, ORGAN_LABELS)
     scores[organ] -= np.where(others, scores.dtype.type(_PRICE_OF_OTHERS), scores.dtype.type(0))
 
 
@@ -184,7 +179,7 @@ def keep_plausible(labels: np.ndarray, voxel_ml: float) -> np.ndarray:
     other structures, components that reach `MIN_ML`.
     """
     kept = labels.copy()
-    organ = np.isin(labels, ORGAN)
+    organ = np.isin(labels, ORGAN_LABELS)
     kept[organ & ~_largest(organ, MIN_KIDNEY_ML / voxel_ml)] = 0
     found = np.flatnonzero(kept)  # most voxels are nothing
     part = cc3d.connected_components(kept, connectivity=26).ravel()[found]
@@ -204,7 +199,7 @@ def unlikely_kidney(labels: np.ndarray, hu: np.ndarray, elsewhere: np.ndarray, v
     """Mask (z, y, x) of kidney, lesions and ureter `elsewhere` (z, y, x; bool), the side on which no kidney was
     located, if they are too small or too dark for one or hardly any of them is kidney, else of nothing. What reaches
     over from the other side stays. `hu` (z, y, x) is the CT on the labels' grid."""
-    organ = _mostly_within(np.isin(labels, ORGAN), elsewhere)
+    organ = _mostly_within(np.isin(labels, ORGAN_LABELS), elsewhere)
     if _may_be_kidney(organ, labels == _KIDNEY, hu, voxel_ml):
         return np.zeros(labels.shape, bool)
     return organ | _mostly_within(labels == _URETER, elsewhere)

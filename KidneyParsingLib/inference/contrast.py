@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..anatomy import structure
+from ..anatomy import LESION_LABELS, ORGAN_LABELS, VESSEL_LABELS, structure
 from ..volumes.overview import MOST_PLAIN_HU
 from ..volumes.volume import Volume
-from .cleanup import LESION_LABELS, MIN_KIDNEY_ML, ORGAN
+from .cleanup import MIN_KIDNEY_ML
 from .grid import Grid
 
 _KIDNEY = structure("kidney").label
-_VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 # Cortex, which in early phases alone is bright; as `volumes.overview` takes it.
 _CORTEX_PERCENTILE = 85
 # What lesions lose in score, a logarithm of probability: chosen on made and real CT (docs/experiments.md, 20).
@@ -31,8 +30,8 @@ def is_plain(labels: np.ndarray, grid: Grid, volume: Volume) -> bool:
     without anything nobody knows: False.
     """
     least = MIN_KIDNEY_ML * 1000 / float(np.prod(grid.spacing))
-    kidneys = [mask for mask in (labels == _KIDNEY, np.isin(labels, ORGAN)) if mask.sum() >= least][:1]
-    vessels = [mask for mask in (labels == label for label in _VESSELS) if mask.sum() >= least]
+    kidneys = [mask for mask in (labels == _KIDNEY, np.isin(labels, ORGAN_LABELS)) if mask.sum() >= least][:1]
+    vessels = [mask for mask in (labels == label for label in VESSEL_LABELS) if mask.sum() >= least]
     if not kidneys:
         return False
     share = 50 if vessels else _CORTEX_PERCENTILE

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import cc3d
 import numpy as np
 
-from ..anatomy import structure
+from ..anatomy import ORGAN_LABELS, TUBES, labels_of
 from ..volumes.overview import MOST_PLAIN_HU
-from .cleanup import MIN_KIDNEY_ML, ORGAN
+from .cleanup import MIN_KIDNEY_ML
 from .grid import Box, Grid
 from .neighbourhood import distance, touching, within
 
-_KIDNEY, _ARTERY, _VEIN, _URETER = (structure(name).label for name in ("kidney", "artery", "vein", "ureter"))
+_KIDNEY, _ARTERY, _VEIN, _URETER = labels_of("kidney", *TUBES)
 # Urine with contrast medium is by so much brighter than kidney and blood.
 _URINE_OVER_BLOOD_HU = 100.0
 # Most of what a network calls ureter may be dark, as it makes thin ureters too thick. But a stone alone does not make a
@@ -112,7 +112,7 @@ def follow_arteries(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> None:
     artery_hu, vein_hu = (_brightness(labels, hu, (label,)) for label in (_ARTERY, _VEIN))
     if artery_hu < vein_hu + _LEAST_RISE_HU:
         return
-    for kidney, box in _parts(np.isin(labels, ORGAN), grid):
+    for kidney, box in _parts(np.isin(labels, ORGAN_LABELS), grid):
         window = grid.window(box.grown((_ARTERY_REACH_MM,) * 3, (_ARTERY_REACH_MM,) * 3))
         parenchyma = hu[window][kidney[window] & (labels[window] == _KIDNEY)]
         least = _least_artery_hu(artery_hu, vein_hu, parenchyma)
@@ -153,7 +153,7 @@ def _around(mask: np.ndarray, mm: float, grid: Grid) -> tuple[slice, slice, slic
 def _least_urine_hu(labels: np.ndarray, hu: np.ndarray, grid: Grid) -> float | None:
     """From which HU on a voxel is urine with contrast medium; None if there is none. Without contrast medium in blood
     or kidneys what is bright is a stone. The brighter of two kidneys counts: a blocked one stays bright for long."""
-    organs = _parts(np.isin(labels, ORGAN), grid)
+    organs = _parts(np.isin(labels, ORGAN_LABELS), grid)
     kidneys = [_brightness(np.where(part, labels, 0), hu, (_KIDNEY,)) for part, _ in organs]
     blood = max(*kidneys, _brightness(labels, hu, (_ARTERY, _VEIN)), -np.inf)
     urine, most = np.percentile(hu[labels == _URETER], (_BRIGHT_PERCENTILE, _STONE_PERCENTILE)).tolist()
@@ -183,7 +183,7 @@ def _give_to_neighbours(labels: np.ndarray, given: np.ndarray, bright: np.ndarra
     background of the others, in place; component by component, which takes little memory."""
     for place in _components(given, np.zeros(3, int)):
         low, window = _window_around(place, _URINE_REACH_MM, grid)
-        organ = np.isin(labels[window], ORGAN)
+        organ = np.isin(labels[window], ORGAN_LABELS)
         rest = ~organ & ~(given[window] | bright[window])
         mine = tuple((place - low).T)
         labels[window][mine] = np.where(_is_nearer(organ, rest, grid)[mine], _KIDNEY, 0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..allocator import give_back_memory
-from ..anatomy import LEFT, RIGHT, structure
+from ..anatomy import LEFT, LESIONS, ORGAN_LABELS, RIGHT, TUBES, structure
 from ..errors import InputError
 from ..networks.configs import NetworkConfig
 from ..progress import Progress, silent
@@ -18,8 +18,6 @@ from ..volumes.volume import LabelMap, Volume
 from .backends.backend import Tick
 from .backends.choice import ON_CPU
 from .cleanup import (
-    LESIONS,
-    ORGAN,
     disfavour_other_organs,
     implausible,
     keep_plausible,
@@ -161,7 +159,7 @@ class KidneyParser:
         wanted = self.options.structures
         if not quality_of(self.options).columns:
             return False
-        return wanted is None or not {"artery", "vein", "ureter"}.isdisjoint(wanted)
+        return wanted is None or not set(TUBES).isdisjoint(wanted)
 
     def _parsed(
         self, volume: Volume, location: Location, regions: Regions, progress: Progress, start: float
@@ -263,7 +261,7 @@ class KidneyParser:
         """Whether a kidney, or a lesion of it, goes on beyond the located regions."""
         if regions.whole or self.system.finder != LOCATOR:
             return False
-        return is_cut(np.isin(labels, ORGAN), parsed.seen, parsed.grid, bounds(volume))
+        return is_cut(np.isin(labels, ORGAN_LABELS), parsed.seen, parsed.grid, bounds(volume))
 
     def _review(self, scores: np.ndarray, labels: np.ndarray, parsed: ParsedMaps) -> Review:
         """Places worth a look and the uncertainty, if they are asked for; `labels` (z, y, x) are cleaned up."""

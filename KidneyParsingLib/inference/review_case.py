@@ -16,9 +16,6 @@ from ..volumes.geometry import lps_to_ras
 NAMES = {s.label: s.name for s in STRUCTURES}
 WORDS = {s.label: s.word for s in STRUCTURES}
 KIDNEY = structure("kidney").label
-LESIONS = tuple(structure(name).label for name in ("tumor", "cyst"))
-ORGAN = (KIDNEY, *LESIONS)
-TUBES = tuple(structure(name).label for name in ("artery", "vein", "ureter"))
 # Steps (27, 3) from a voxel to itself and its neighbours.
 _STEPS = np.array(list(product((-1, 0, 1), repeat=3)))
 # A change of a structure's volume by this share, or of an absent one's by this share of so many ml, is of weight

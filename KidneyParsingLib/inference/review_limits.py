@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ..anatomy import LESION_LABELS, ORGAN_LABELS
 from ..review import ReviewPlace
 from ..sentences import texts_of
 from .cleanup import MIN_ML
-from .review_case import KIDNEY, LESIONS, NAMES, ORGAN, WORDS, ReviewCase, bounding_window, central_voxel, components_of
+from .review_case import KIDNEY, NAMES, WORDS, ReviewCase, bounding_window, central_voxel, components_of
 
 _ = texts_of(__name__)
 
@@ -23,7 +24,7 @@ _CLOSE = (0.5, 2.0)
 
 def border_places(case: ReviewCase) -> list[ReviewPlace]:
     """One place for each cut of at least 1 cm2 through a kidney."""
-    organ = np.isin(case.labels, ORGAN)
+    organ = np.isin(case.labels, ORGAN_LABELS)
     window = bounding_window(organ, _BORDER_VOXELS)
     if not organ.any():
         return []
@@ -52,11 +53,11 @@ def _cut(case: ReviewCase, points: np.ndarray, area: float) -> ReviewPlace:
 
 def speck_places(case: ReviewCase) -> list[ReviewPlace]:
     """Lesions kept that are hardly larger than the smallest ones kept, and those dropped that are hardly smaller."""
-    return [place for label in LESIONS for place in _specks(case, label)]
+    return [place for label in LESION_LABELS for place in _specks(case, label)]
 
 
 def _specks(case: ReviewCase, label: int) -> list[ReviewPlace]:
-    points = np.argwhere(np.isin(case.labels, ORGAN))
+    points = np.argwhere(np.isin(case.labels, ORGAN_LABELS))
     where = tuple(points.T)
     wanted = case.label_of_class[case.probabilities(where).argmax(0)] == label
     points = points[wanted | (case.labels[where] == label)]

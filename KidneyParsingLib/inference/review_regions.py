@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..anatomy import NUM_CLASSES, structure
+from ..anatomy import NUM_CLASSES, ORGAN_LABELS, structure
 from ..review import ReviewPlace
 from ..sentences import texts_of
-from .review_case import NAMES, ORGAN, WORDS, ReviewCase, beside, central_voxel, components_of, neighbourhood
+from .review_case import NAMES, WORDS, ReviewCase, beside, central_voxel, components_of, neighbourhood
 
 _ = texts_of(__name__)
 
@@ -69,7 +69,7 @@ def uncertain_places(case: ReviewCase) -> list[ReviewPlace]:
 def _is_plausible(region: _Voxels, case: ReviewCase) -> bool:
     """Whether the region touches what was found: kidney with its lesions if it may be that, else anything."""
     around = case.labels[neighbourhood(region.points, case.labels.shape)]
-    wanted = np.isin(around, ORGAN) if region.question[0] in ORGAN else around > 0
+    wanted = np.isin(around, ORGAN_LABELS) if region.question[0] in ORGAN_LABELS else around > 0
     return bool(wanted.any())
 
 

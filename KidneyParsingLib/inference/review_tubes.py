@@ -9,10 +9,10 @@ import cc3d
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..anatomy import structure
+from ..anatomy import ORGAN_LABELS, TUBE_LABELS, structure
 from ..review import ReviewPlace
 from ..sentences import texts_of
-from .review_case import ORGAN, TUBES, WORDS, ReviewCase, central_voxel, components_of, neighbourhood
+from .review_case import WORDS, ReviewCase, central_voxel, components_of, neighbourhood
 
 _ = texts_of(__name__)
 
@@ -68,7 +68,7 @@ def _parts(case: ReviewCase) -> list[_Part]:
 
 def _tubes(case: ReviewCase) -> np.ndarray:
     lookup = np.zeros(256, np.uint8)
-    lookup[list(TUBES)] = TUBES
+    lookup[list(TUBE_LABELS)] = TUBE_LABELS
     return lookup[case.labels]
 
 
@@ -148,7 +148,7 @@ def _necks(case: ReviewCase) -> list[ReviewPlace]:
     tubes = _tubes(case)
     points = np.argwhere(tubes)
     doubtful = np.zeros(len(points), bool)
-    for label in TUBES:
+    for label in TUBE_LABELS:
         chosen = np.flatnonzero(tubes[tuple(points.T)] == label)
         doubtful[chosen] = case.probability(label, tuple(points[chosen].T)) < _NECK_P
     if not doubtful.any():
@@ -196,8 +196,8 @@ def _neck(case: ReviewCase, label: int, points: np.ndarray, voxels: int) -> Revi
 def _ends(case: ReviewCase, parts: list[_Part]) -> list[ReviewPlace]:
     """Ends of ureters, and of vessels' parts other than the trunks, that lie far from organs, other parts and the
     border."""
-    organ = np.argwhere(np.isin(case.labels, ORGAN)) * np.asarray(case.spacing)
-    trunks = [_largest([p for p in parts if p.label == label]) for label in TUBES if label != _URETER]
+    organ = np.argwhere(np.isin(case.labels, ORGAN_LABELS)) * np.asarray(case.spacing)
+    trunks = [_largest([p for p in parts if p.label == label]) for label in TUBE_LABELS if label != _URETER]
     places = []
     for part in parts:
         if any(part is trunk for trunk in trunks):

@@ -11,11 +11,12 @@ import time
 import cc3d
 import numpy as np
 
+from ..anatomy import ORGAN, ORGAN_LABELS
 from ..networks.configs import NetworkConfig
 from ..threads import side_by_side
 from ..volumes.volume import Volume
 from .backends.backend import Tick
-from .cleanup import LESIONS, MIN_KIDNEY_ML, ORGAN
+from .cleanup import MIN_KIDNEY_ML
 from .fine_parts import FinePart
 from .grid import Grid
 from .maps import SMALLEST, UNSEEN, label_of_class, winners
@@ -37,7 +38,6 @@ _MOST_PARTS = 4
 _WEIGHT_OF_ORGAN = 0.5
 _WEIGHT_OF_LESIONS = 0.6
 _WEIGHTS_OF_TUBES = {"artery": 0.3, "vein": 0.3, "ureter": 0.65}
-_ORGAN_CLASSES = ("kidney", *LESIONS)
 # So much of what the second look has for kidney and lesions is added to what the first has, whose shares of next to
 # nothing are no opinion.
 _HARDLY = 1e-4
@@ -97,7 +97,7 @@ def shared_anew(first: np.ndarray, second: np.ndarray, classes: tuple[str, ...])
     `first` has together. Of this tubes have the weighted mean of both shares. Of the rest the organ, kidney with its
     lesions, has what both have for it beside the background, weighted; and each of its classes the weighted mean of
     both shares of the organ, where the second look counts the less the less it is sure of an organ."""
-    organ = np.array([name in _ORGAN_CLASSES for name in classes])
+    organ = np.array([name in ORGAN for name in classes])
     total, sure = first.sum(0), second[organ].sum(0)
     anew = np.zeros_like(first)
     for index, name in enumerate(classes):
@@ -141,7 +141,7 @@ def _second(network: Predictor, hu: np.ndarray, tick: Tick, index: int, count: i
 
 def _windows(scores: np.ndarray, config: NetworkConfig, grid: Grid, fine: NetworkConfig) -> list[Window]:
     """Windows of the grid around the largest parts that were taken for kidneys with their lesions."""
-    organ = np.isin(label_of_class(config)[winners(scores)], ORGAN)
+    organ = np.isin(label_of_class(config)[winners(scores)], ORGAN_LABELS)
     parts = cc3d.connected_components(organ, connectivity=26)
     voxels = np.bincount(parts[organ])
     least = MIN_KIDNEY_ML * 1000 / float(np.prod(grid.spacing))

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from ..anatomy import STRUCTURES
+from ..anatomy import LESIONS, STRUCTURES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -215,6 +215,5 @@ def class_of_label(classes: tuple[str, ...]) -> list[int]:
     """Class index of every structure label 0..6. Lesions that `classes` lack are kidney where it has kidney; any other
     structure that it lacks is background."""
     instead = classes.index("kidney") if "kidney" in classes else 0
-    lesions = ("tumor", "cyst")
-    missing = [instead if s.name in lesions else 0 for s in STRUCTURES]
+    missing = [instead if s.name in LESIONS else 0 for s in STRUCTURES]
     return [0, *(classes.index(s.name) if s.name in classes else m for s, m in zip(STRUCTURES, missing, strict=True))]

@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ..anatomy import NUM_CLASSES
+from ..anatomy import NUM_CLASSES, TUBE_LABELS
 from ..errors import InputError
 from ..inference.network_input import network_grid, network_input
 from ..networks.configs import NetworkConfig
@@ -22,7 +22,7 @@ from ..volumes.writing import read_structure_labels
 from .data.case import Case
 from .data.kipa import stored_offset
 from .data.label_grid import label_counts, labels_on_grid
-from .data.points import TUBES, candidate_points
+from .data.points import candidate_points
 
 _VERSION = 1
 _FILES = ("hu.npy", "labels.npy", "points.npz")
@@ -60,7 +60,7 @@ class StoredCase:
     def centerline(self, label: int) -> np.ndarray:
         """Positions (n, 3) in voxels of up to 5000 voxels of the centreline of a tube (artery, vein, ureter); without
         scikit-image, and for other structures, those of `points`."""
-        return self._points(f"centerline_{label}" if label in TUBES else f"points_{label}")
+        return self._points(f"centerline_{label}" if label in TUBE_LABELS else f"points_{label}")
 
     def _points(self, key: str) -> np.ndarray:
         with np.load(self.folder / "points.npz", allow_pickle=False) as file:

@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 
+from ..anatomy import LESIONS
 from ..errors import InputError
 from ..inference.systems import SYSTEMS, model_of
 from ..networks.configs import CONFIGS, NetworkConfig
@@ -92,7 +93,7 @@ def share_factors(config: NetworkConfig) -> torch.Tensor:
 
 def lesion_classes(config: NetworkConfig) -> torch.Tensor:
     """Which classes (C,; bool) are tumor or cyst."""
-    return torch.tensor([name in ("tumor", "cyst") for name in config.classes])
+    return torch.tensor([name in LESIONS for name in config.classes])
 
 
 def _by_class(factors: dict[str, float], config: NetworkConfig) -> torch.Tensor:

@@ -10,14 +10,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..anatomy import structure
+from ..anatomy import labels_of
 from ..networks.configs import NEIGHBOUR_LABELS
 from ..synthesis.fields import smooth_noise
 from .data.case import IGNORED, NO_LESION
 
-_KIDNEY, _TUMOR, _CYST, _ARTERY, _VEIN = (
-    structure(name).label for name in ("kidney", "tumor", "cyst", "artery", "vein")
-)
+_KIDNEY, _TUMOR, _CYST, _ARTERY, _VEIN = labels_of("kidney", "tumor", "cyst", "artery", "vein")
 _LIVER, _SPLEEN = NEIGHBOUR_LABELS["liver"], NEIGHBOUR_LABELS["spleen"]
 # Mean HU that a structure may have in any phase, none to arterial; our choice, wide.
 _ANY_PHASE_HU = {_KIDNEY: (25.0, 220.0), _ARTERY: (30.0, 380.0), _VEIN: (30.0, 200.0),

@@ -14,8 +14,8 @@ import cc3d
 import numpy as np
 import SimpleITK as sitk
 
-from KidneyParsingLib.anatomy import structure
-from KidneyParsingLib.inference.cleanup import ORGAN, implausible
+from KidneyParsingLib.anatomy import ORGAN_LABELS, structure
+from KidneyParsingLib.inference.cleanup import implausible
 from KidneyParsingLib.inference.grid import Grid
 from KidneyParsingLib.inference.locate import Midline
 from KidneyParsingLib.synthesis.atlas import kidney_cases
@@ -51,14 +51,14 @@ def labels_of(path: Path) -> np.ndarray:
 def kept(labels: np.ndarray) -> float:
     """Dice of kidneys with lesions before and after the clean-up."""
     grid = Grid(np.zeros(3), (float(_STEP),) * 3, labels.shape)
-    organ = np.isin(labels, ORGAN)
+    organ = np.isin(labels, ORGAN_LABELS)
     left = organ & ~implausible(labels, True, grid, Midline(np.zeros(1), np.array([midline_of(labels)])))
     return 2 * left.sum() / (left.sum() + organ.sum())
 
 
 def midline_of(labels: np.ndarray) -> float:
     """x (mm) between the middles of both kidneys, or beside the only one."""
-    parts = cc3d.connected_components(np.isin(labels, ORGAN), connectivity=26)
+    parts = cc3d.connected_components(np.isin(labels, ORGAN_LABELS), connectivity=26)
     voxels = np.bincount(parts[labels == structure("kidney").label])
     largest = [part for part in np.argsort(voxels)[::-1][:2] if voxels[part] > voxels.max() / 10]
     middles = [np.nonzero(parts == part)[2].mean() * _STEP for part in largest]

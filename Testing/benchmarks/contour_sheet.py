@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import SimpleITK as sitk
 
-from KidneyParsingLib.anatomy import STRUCTURES, structure
+from KidneyParsingLib.anatomy import ORGAN_LABELS, STRUCTURES
 from KidneyParsingLib.volumes.geometry import image_from_array
 from KidneyParsingLib.volumes.volume import Volume
 
@@ -18,7 +18,6 @@ from matplotlib import pyplot as plt  # noqa: E402
 SLICES = 6
 MARGIN_MM = 40.0
 WINDOW_HU = (-140.0, 260.0)
-KIDNEYS = tuple(structure(name).label for name in ("kidney", "tumor", "cyst"))
 
 
 def upright(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, tuple[float, ...]]:
@@ -32,7 +31,7 @@ def write_contours(volume: Volume, labels: np.ndarray, path: Path) -> None:
     hu, spacing = upright(volume.array, volume.affine)
     found, _ = upright(labels, volume.affine)
     window = _window(found, spacing)
-    levels = np.flatnonzero(np.isin(found, KIDNEYS).any((1, 2)))
+    levels = np.flatnonzero(np.isin(found, ORGAN_LABELS).any((1, 2)))
     if not len(levels):
         levels = np.arange(len(found))
     figure, axes = plt.subplots(1, SLICES, figsize=(3 * SLICES, 2.6))

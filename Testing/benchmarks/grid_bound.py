@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from KidneyParsingLib.anatomy import STRUCTURES
+from KidneyParsingLib.anatomy import STRUCTURES, TUBES
 from KidneyParsingLib.evaluation.overlap import dice
 from KidneyParsingLib.evaluation.tubes import cldice, skeleton
 from KidneyParsingLib.networks.configs import config
@@ -26,7 +26,6 @@ from KidneyParsingLib.training.recipes import share_factors
 
 FIRST_SEED = 20000
 BLOCK = 2
-TUBES = ("artery", "vein", "ureter")
 # What a network that is sure still leaves to the other classes.
 LEAST = 0.01
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
-from made_scan_scores import KIDNEY_WITH_LESIONS, tumor_scores
+from made_scan_scores import tumor_scores
 from made_scans import kept_scan
 
-from KidneyParsingLib.anatomy import structure
+from KidneyParsingLib.anatomy import ORGAN_LABELS, structure
 from KidneyParsingLib.evaluation.metrics import dice
 from KidneyParsingLib.inference import contrast
 from KidneyParsingLib.inference.options import Options
@@ -32,7 +32,7 @@ COLUMNS = ("kidney", "kidney with lesions", "tumor", "false tumor, ml")
 def scored(parser: KidneyParser, volume: Volume, truth: np.ndarray) -> dict[str, float]:
     """The columns of one scan; Dice of a structure that the truth lacks is left out."""
     predicted = parser.parse(volume).structure_labels()
-    masks = {"kidney": (KIDNEY,), "kidney with lesions": KIDNEY_WITH_LESIONS, "tumor": (TUMOR,)}
+    masks = {"kidney": (KIDNEY,), "kidney with lesions": ORGAN_LABELS, "tumor": (TUMOR,)}
     pairs = {name: [np.isin(labels, values) for labels in (predicted, truth)] for name, values in masks.items()}
     found = {name: dice(*pair) for name, pair in pairs.items() if pair[1].any()}
     lesions = tumor_scores(*pairs["tumor"], tuple(volume.spacing[::-1].tolist()))

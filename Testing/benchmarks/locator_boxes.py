@@ -18,8 +18,9 @@ from statistics import mean
 
 import numpy as np
 import SimpleITK as sitk
-from real_scans import ORGAN, REFERENCES
+from real_scans import REFERENCES
 
+from KidneyParsingLib.anatomy import ORGAN_LABELS
 from KidneyParsingLib.evaluation.metrics import dice
 from KidneyParsingLib.inference.devices import CPU
 from KidneyParsingLib.inference.grid import Grid, index_window
@@ -44,7 +45,7 @@ def made(folder: Path) -> Iterator[Scan]:
     for path in sorted((folder / "labelsTs").glob("*.nii.gz")):
         name = path.name.removesuffix(".nii.gz")
         volume = read_ct(folder / "imagesTs" / f"{name}_0000.nii.gz")
-        yield name, volume, np.isin(read_structure_labels(path)[0], ORGAN)
+        yield name, volume, np.isin(read_structure_labels(path)[0], ORGAN_LABELS)
 
 
 def real(folder: Path) -> Iterator[Scan]:
@@ -53,7 +54,7 @@ def real(folder: Path) -> Iterator[Scan]:
         name = path.name.removesuffix(".nii.gz")
         references = [where / f"{name}_ref.nii.gz" for where in (folder, REFERENCES)]
         for reference in list(filter(Path.exists, references))[:1]:
-            yield name, read_ct(path), np.isin(sitk.GetArrayFromImage(sitk.ReadImage(str(reference))), ORGAN)
+            yield name, read_ct(path), np.isin(sitk.GetArrayFromImage(sitk.ReadImage(str(reference))), ORGAN_LABELS)
 
 
 def checked(locator: Predictor, volume: Volume, truth: np.ndarray) -> tuple[float, int, float, float, str]:

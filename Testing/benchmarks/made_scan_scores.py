@@ -9,12 +9,11 @@ import cc3d
 import numpy as np
 from scipy import ndimage
 
-from KidneyParsingLib.anatomy import structure
+from KidneyParsingLib.anatomy import ORGAN_LABELS, TUBES, structure
 from KidneyParsingLib.evaluation.kipa import at_one_mm
 from KidneyParsingLib.evaluation.metrics import dice_by_structure, measure
 from KidneyParsingLib.evaluation.pairs import MaskPair, bounding_window
-from KidneyParsingLib.evaluation.regions import KIDNEY_WITH_LESIONS
-from KidneyParsingLib.evaluation.targets import TARGETS, TUBES
+from KidneyParsingLib.evaluation.targets import TARGETS
 
 # The region that a planner looks at: so far around the kidneys' bounding box.
 NEAR_MM = 40.0
@@ -55,7 +54,7 @@ def score_scan(predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float, .
 
 def near_kidneys(truth: np.ndarray, spacing: tuple[float, ...]) -> tuple[slice, ...]:
     """The box around all kidneys and lesions, grown by `NEAR_MM`; empty where there are none."""
-    box = bounding_window(np.isin(truth, KIDNEY_WITH_LESIONS))
+    box = bounding_window(np.isin(truth, ORGAN_LABELS))
     grown = [math.ceil(NEAR_MM / mm) for mm in spacing]
     return tuple(slice(max(0, s.start - g), s.stop + g) if s.stop else s for s, g in zip(box, grown, strict=True))
 
@@ -87,7 +86,7 @@ def tumor_scores(predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float,
 
 def kidney_scores(predicted: np.ndarray, truth: np.ndarray) -> Scores:
     """How many true kidneys there are and were missed, and ml of false kidney, of structure labels at 1 mm."""
-    found, real = (np.isin(labels, KIDNEY_WITH_LESIONS) for labels in (predicted, truth))
+    found, real = (np.isin(labels, ORGAN_LABELS) for labels in (predicted, truth))
     parts = cc3d.connected_components(real, connectivity=26)
     voxels, hits = np.bincount(parts.ravel()), np.bincount(parts.ravel(), found.ravel())
     kidneys = np.flatnonzero(voxels[1:] >= _LEAST_KIDNEY_ML * 1000) + 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from made_scan_scores import NEAR_MM, SIZE_CLASSES, size_class
 
-from KidneyParsingLib.evaluation.targets import TUBES
+from KidneyParsingLib.anatomy import TUBES
 
 Record = dict[str, Any]
 Column = tuple[str, Callable[[Record], float | None]]

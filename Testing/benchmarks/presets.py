@@ -20,9 +20,9 @@ from statistics import mean, median
 import numpy as np
 import SimpleITK as sitk
 from made_scans import ScoreFile
-from real_scans import IGNORED, ORGAN, scans, vessel_dice
+from real_scans import IGNORED, scans, vessel_dice
 
-from KidneyParsingLib.anatomy import structure
+from KidneyParsingLib.anatomy import ORGAN_LABELS, structure
 from KidneyParsingLib.evaluation.metrics import dice, dice_by_structure
 from KidneyParsingLib.inference.grid import index_window
 from KidneyParsingLib.inference.options import DEFAULT_MODEL, Options
@@ -47,7 +47,7 @@ STRUCTURES = {REAL: ("kidney", "artery", "vein"), MADE: ("kidney", "tumor", "art
 def real_dice(labels: np.ndarray, reference: np.ndarray, volume: Volume) -> dict[str, float]:
     """Dice of kidney with lesions and, where the reference shows them, of vessels."""
     counted = reference != IGNORED
-    found = {"kidney": dice(np.isin(labels, ORGAN) & counted, np.isin(reference, ORGAN))}
+    found = {"kidney": dice(np.isin(labels, ORGAN_LABELS) & counted, np.isin(reference, ORGAN_LABELS))}
     for name in ("artery", "vein"):
         truth = reference == structure(name).label
         if truth.any():
@@ -98,7 +98,7 @@ def score_case(kind: str, image: Path, reference: Path, parsers: dict[str, Kidne
         start = time.perf_counter()
         labels = parser.parse(volume).structure_labels()
         seconds = time.perf_counter() - start
-        organ = np.isin(labels, ORGAN)
+        organ = np.isin(labels, ORGAN_LABELS)
         whole = organ if whole is None else whole
         values = real_dice(labels, truth, volume) if kind == REAL else made_dice(labels, truth)
         record = {"kind": kind, "scan": image.name, "preset": preset, "seconds": seconds, "dice": values}

@@ -20,7 +20,7 @@ import SimpleITK as sitk
 from contour_sheet import write_contours
 from scipy import ndimage
 
-from KidneyParsingLib.anatomy import structure
+from KidneyParsingLib.anatomy import ORGAN_LABELS, structure
 from KidneyParsingLib.evaluation.metrics import dice
 from KidneyParsingLib.inference.options import DEFAULT_MODEL, Options
 from KidneyParsingLib.inference.parser import KidneyParser
@@ -31,7 +31,6 @@ REFERENCES = Path(__file__).parents[1] / "references"
 IGNORED = 255
 NEAR_MM = 15.0
 FOUND_SHARE = 0.1
-ORGAN = tuple(structure(name).label for name in ("kidney", "tumor", "cyst"))
 
 
 def near_reference(mask: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
@@ -70,14 +69,14 @@ def false_ml(predicted: np.ndarray, allowed: np.ndarray, ml: float) -> float:
 def scores(labels: np.ndarray, reference: np.ndarray, spacing: tuple, ml: float) -> list[str]:
     """Cells of the table: kidney, artery, vein, missed kidneys, false kidney ml, tumor ml."""
     counted = reference != IGNORED
-    organ, truth = np.isin(labels, ORGAN) & counted, np.isin(reference, ORGAN)
+    organ, truth = np.isin(labels, ORGAN_LABELS) & counted, np.isin(reference, ORGAN_LABELS)
     cells = [f"{dice(organ, truth):.3f}"]
     for name in ("artery", "vein"):
         label = structure(name).label
         mask = reference == label
         cells.append(f"{vessel_dice(labels == label, mask, counted, spacing):.3f}" if mask.any() else "-")
     cells.append(str(kidneys_missed(organ, truth, 5 / ml)))
-    cells.append(f"{false_ml(np.isin(labels, ORGAN), truth | ~counted, ml):.1f}")
+    cells.append(f"{false_ml(np.isin(labels, ORGAN_LABELS), truth | ~counted, ml):.1f}")
     return [*cells, f"{(labels == structure('tumor').label).sum() * ml:.1f}"]
 
 
@@ -101,7 +100,7 @@ def line(parser: KidneyParser, image: Path, reference: Path, pictures: Path | No
     if reference.is_file():
         cells = scores(labels, sitk.GetArrayFromImage(sitk.ReadImage(str(reference))), spacing, ml)
     else:
-        volumes = [np.isin(labels, ORGAN).sum() * ml, *((labels == k).sum() * ml for k in (3, 4))]
+        volumes = [np.isin(labels, ORGAN_LABELS).sum() * ml, *((labels == k).sum() * ml for k in (3, 4))]
         cells = [f"({v:.0f} ml)" for v in volumes] + ["-", "-", f"{(labels == 2).sum() * ml:.1f}"]
     return f"| {parser.options.model} | {image.name.removesuffix('.nii.gz')} | {' | '.join(cells)} | {seconds:.1f} |"
 

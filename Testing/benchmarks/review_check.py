@@ -27,7 +27,7 @@ from real_scans import IGNORED, near_reference, scans
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from KidneyParsingLib.anatomy import structure
+from KidneyParsingLib.anatomy import VESSEL_LABELS, structure
 from KidneyParsingLib.inference.options import DEFAULT_MODEL, Options
 from KidneyParsingLib.inference.parser import KidneyParser
 from KidneyParsingLib.review import ReviewPlace
@@ -41,7 +41,6 @@ FIRST = 10
 # A cube of this side fits into an error everywhere.
 THICK_MM = 4.0
 CHANCE_DRAWS = 50
-VESSELS = tuple(structure(name).label for name in ("artery", "vein"))
 URETER = structure("ureter").label
 
 
@@ -57,7 +56,7 @@ class Truth:
     def counts(self, label: np.ndarray, at: tuple = (slice(None),)) -> np.ndarray:
         """Whether a structure label counts at these voxels."""
         ureter = self.with_ureters | (label != URETER)
-        return self.counted[at] & ureter & (self.vessels_counted[at] | ~np.isin(label, VESSELS))
+        return self.counted[at] & ureter & (self.vessels_counted[at] | ~np.isin(label, VESSEL_LABELS))
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ def reference_truth(reference: np.ndarray, spacing: tuple[float, ...]) -> Truth:
     """A real scan's reference: vessels count where it shows them, ureters nowhere, kidneys and lesions everywhere."""
     labels = np.where(reference == IGNORED, 0, reference).astype(np.uint8)
     near = np.zeros(reference.shape, bool)
-    for vessel in VESSELS:
+    for vessel in VESSEL_LABELS:
         if (labels == vessel).any():
             near |= near_reference(labels == vessel, spacing)
     return Truth(labels, reference != IGNORED, near, with_ureters=False)

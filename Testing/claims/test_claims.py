@@ -104,7 +104,7 @@ def test_cells_and_verdicts_by_hand() -> None:
     assert verdict(Statement("a", "b", "hd mean", (1, 2)), worse, better)[1] == "no (0 of 2)"
     assert verdict(Statement("a", "b", "hd mean", (1, 2)), [], worse) == ("-", "not measured")
     nearly = [[{"hd mean": 3.5}, {"hd mean": 6.0}], [{"hd mean": 6.5}]]
-    assert verdict(Statement("a", "b", "hd mean", (1, 2)), better, nearly) == ("-0.4", "level")
+    assert verdict(Statement("a", "b", "hd mean", (1, 2)), better, nearly) == ("-0.6", "level")
 
 
 def write_scan(folder: Path, index: int) -> None:

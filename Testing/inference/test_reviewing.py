@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from KidneyParsingLib.inference.cleanup import ORGAN, disfavour_other_organs
+from KidneyParsingLib.anatomy import ORGAN_LABELS
+from KidneyParsingLib.inference.cleanup import disfavour_other_organs
 from KidneyParsingLib.inference.maps import label_of_class, scores_of
 from KidneyParsingLib.inference.options import Options
 from KidneyParsingLib.inference.parser import KidneyParser
@@ -68,7 +69,7 @@ def test_what_the_locator_takes_for_spleen_is_sure_background_not_doubtful(name:
     scores, seen = scores_of(maps.copy(), of_network), np.ones((2, 2, 2), bool)
     disfavour_other_organs(scores, label_of_class(of_network), seen)
     found = probabilities_of(scores, of_network, seen).astype(np.float32)
-    organs = [index for index, label in enumerate(label_of_class(of_network)) if label in ORGAN]
+    organs = [index for index, label in enumerate(label_of_class(of_network)) if label in ORGAN_LABELS]
     organs = organs if of_network.outputs > 2 else [0, 1]
     assert (found[organs] <= maps[organs] + 1e-3).all() and (found[organs[0]] < maps[organs[0]] / 10).all()
     assert of_network.outputs == 2 or found.sum(0) == pytest.approx(np.ones((2, 2, 2)), abs=2e-3)

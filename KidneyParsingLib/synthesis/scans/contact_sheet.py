@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from ...anatomy import STRUCTURES, structure
+from ...anatomy import ORGAN_LABELS, STRUCTURES, structure
 from ...volumes.geometry import direction_of
 from ...volumes.volume import LabelMap, Volume
 from ...volumes.writing import check_writable, replacing
@@ -22,7 +22,6 @@ CAPTION_PIXELS = 16
 ROW_SHAPE = (CAPTION_PIXELS + PANEL_PIXELS, 3 * PANEL_PIXELS, 3)
 SUFFIXES = (".png",)
 _WINDOW_HU = (-160.0, 240.0)
-_KIDNEY_LABELS = tuple(structure(name).label for name in ("kidney", "tumor", "cyst"))
 _AORTA_WALL_MM = 3.0
 # Of a normal distribution: the standard deviation by the median absolute deviation.
 _SD_BY_MAD = 1.4826
@@ -81,7 +80,7 @@ def _upright(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, tuple[f
 def _fullest_plane(labels: np.ndarray, axis: int) -> int:
     """The plane with most kidney and lesion; the middle one where there is none."""
     others = tuple(a for a in range(3) if a != axis)
-    voxels = np.isin(labels, _KIDNEY_LABELS).sum(others)
+    voxels = np.isin(labels, ORGAN_LABELS).sum(others)
     return int(voxels.argmax()) if voxels.any() else labels.shape[axis] // 2
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...anatomy import NUM_CLASSES, structure
+from ...anatomy import NUM_CLASSES, TUBE_LABELS
 
-TUBES = tuple(structure(name).label for name in ("artery", "vein", "ureter"))
 _MAX_POINTS = 5000
 
 
@@ -22,7 +21,7 @@ def candidate_points(labels: np.ndarray) -> dict[str, np.ndarray]:
     for label in range(1, NUM_CLASSES):
         points = np.stack(np.unravel_index(inside[values == label], labels.shape), 1).astype(np.int32)
         result[f"points_{label}"] = _some(points)
-        if label in TUBES:
+        if label in TUBE_LABELS:
             result[f"centerline_{label}"] = _some(_skeleton(points))
     return result
 
