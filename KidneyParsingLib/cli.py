@@ -23,6 +23,7 @@ from .commands.segment import add_segment_parser
 from .commands.synthesize import add_synthesize_parser
 from .commands.train import add_train_parser
 from .errors import Cancelled, InputError, KidneyParsingError, OutOfMemoryError, is_out_of_memory
+from .file_names import allow_any_file_name
 
 PROGRAM = "kidneyparsing"
 DESCRIPTION = "Kidney, tumor, artery, vein and ureter from CT. Research software, not a medical device."
@@ -30,6 +31,7 @@ DESCRIPTION = "Kidney, tumor, artery, vein and ureter from CT. Research software
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (default: that of this process) and return its exit code; `--help` raises SystemExit."""
+    allow_any_file_name()
     parsed = argparse.Namespace()
     try:
         parsed = build_parser().parse_args(arguments)

@@ -61,6 +61,7 @@ class CorrectPanel:
 
     def forgetScene(self) -> None:
         """Let go of everything of a scene that closes."""
+        self._editor.setReadOnly(True)
         self._editor.setSegmentationNode(None)
         self._editor.removeViewObservations()
 
@@ -74,6 +75,8 @@ class CorrectPanel:
             self._editor.setSegmentationNode(node)
         if (self._editor.sourceVolumeNodeID() or "") != (volumeNode.GetID() if volumeNode else ""):
             self._editor.setSourceVolumeNode(volumeNode)
+        # Slicer 5.10 crashes on a key that chooses an effect where there is no segmentation.
+        self._editor.setReadOnly(node is None)
         self._ui.correctLabel.setText("" if node else _("There is nothing to correct yet."))
         self._tellSelected()
 

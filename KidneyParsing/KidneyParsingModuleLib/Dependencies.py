@@ -10,6 +10,8 @@ import importlib
 import importlib.metadata
 import logging
 import os
+import platform
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,10 +24,14 @@ from slicer.i18n import tr as _
 from .HardwareNotes import hardwareNotes
 
 TORCH = "torch"
-TORCH_VERSIONS = ">=2.3,<3"
+# Slicer for macOS is built for Intel Macs, whose newest torch is 2.2; elsewhere nothing older than 2.3 is needed.
+ON_INTEL_MAC = (sys.platform, platform.machine()) == ("darwin", "x86_64")
+TORCH_VERSIONS = ">=2.2,<3" if ON_INTEL_MAC else ">=2.3,<3"
 # Slicer's own packages, and torch: pip may add others beside them but never replace one of these.
 KEPT_PACKAGES = ("numpy", "scipy", "SimpleITK", "pydicom", "vtk", "requests", TORCH)
 DICOM_REQUIREMENTS = ("highdicom>=0.27",)
+# What highdicom needs and Slicer 5.10 does not bring; it must not be replaced.
+DICOM_PYDICOM = "pydicom>=3.0.1"
 REQUESTER = "Kidney Parsing"
 # Asked to tell whether there is any internet, where pip has no index of the user's own.
 INTERNET = "https://www.slicer.org/"
@@ -49,6 +55,8 @@ def ensureDependencies(requirementsPath: str) -> None:
 
 def ensureDicomExport() -> None:
     """Install what writing DICOM Segmentations needs, after a question. Raises DependencyError with a sentence."""
+    if not _isSatisfied(DICOM_PYDICOM):
+        raise DependencyError(_("DICOM Segmentations need Slicer 5.12 or newer; choose another format here."))
     _ensure(lambda: _missing(DICOM_REQUIREMENTS), _("They write DICOM Segmentations; all else works without them."))
 
 

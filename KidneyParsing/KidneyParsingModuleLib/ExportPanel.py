@@ -84,7 +84,9 @@ class ExportPanel:
         if kind in FOLDER_KINDS:
             chosen = qt.QFileDialog.getExistingDirectory(parent, title, folder)
             return Path(chosen) if chosen else None
-        proposal = str(Path(folder) / f"{name}.{kind}")
+        # A series' name may hold what no file name may.
+        valid = slicer.app.coreIOManager().forceFileNameValidCharacters(name)
+        proposal = str(Path(folder) / f"{valid}.{kind}")
         chosen = qt.QFileDialog.getSaveFileName(parent, title, proposal, f"*.{kind}")
         return _withSuffix(chosen, f".{kind}") if chosen else None
 

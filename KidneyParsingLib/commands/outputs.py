@@ -79,7 +79,7 @@ def check_extras(picture: str | None, review: str | None, uncertainty: str | Non
         for path, suffixes in ((picture, PICTURE_SUFFIXES), (review, REVIEW_SUFFIXES), (uncertainty, MAP_SUFFIXES))
     ]
     if picture is not None and find_spec("slicer") is None:
-        raise InputError("Rendering needs slicer-core; pip install 'KidneyParsingLib[render]' or leave out --render.")
+        raise InputError("Rendering needs slicer-core; pip install slicer-core, or leave out --render.")
     return Extras(*checked)
 
 

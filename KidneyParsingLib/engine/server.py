@@ -15,6 +15,7 @@ from typing import BinaryIO, NoReturn
 from .. import __version__
 from ..allocator import give_back_memory, keep_freed_memory
 from ..errors import Cancelled, is_out_of_memory
+from ..file_names import allow_any_file_name
 from ..inference.options import Options
 from ..progress import Log
 from ..sentences import sentence_of, texts_of
@@ -182,6 +183,7 @@ def main(make_parser: ParserFactory = load_parser) -> NoReturn:
     if not sys.stdin.isatty():
         # Ctrl-C reaches the caller, too, who decides what becomes of the run.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    allow_any_file_name()
     keep_freed_memory()
     requests, replies = take_over_standard_streams()
     Server(requests, replies, make_parser).serve()

@@ -10,5 +10,5 @@ from ..errors import InputError
 def require(module: str, purpose: str) -> None:
     """Raises InputError unless `module` is installed; `purpose` begins the sentence ("Plots")."""
     if find_spec(module) is None:
-        command = 'pip install "KidneyParsingLib[evaluate]"'
+        command = "pip install scikit-image matplotlib"
         raise InputError(f"{purpose} cannot be made without {module}; {command} brings it.")

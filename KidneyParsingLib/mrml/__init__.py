@@ -12,5 +12,5 @@ _ = texts_of(f"{__name__}.__init__")
 try:
     import slicer as _slicer  # noqa: F401
 except ImportError as error:
-    text = _('Rendering needs slicer-core; install it with: pip install "KidneyParsingLib[render]"')
+    text = _("Rendering needs slicer-core; install it with: pip install slicer-core")
     raise InputError(text) from error

@@ -94,13 +94,16 @@ def segmentRows(
 
 
 def segmentVolumesMl(segmentationNode: slicer.vtkMRMLSegmentationNode) -> dict[str, float]:
-    """Volume in ml of every segment as it is now, edits included, counted in voxels; 0 for an empty one."""
+    """Volume in ml of every segment as it is now, edits included, counted in voxels; 0 for an empty one. Segments that
+    have no voxels to count, such as surfaces from a file, are left out."""
     segmentation = segmentationNode.GetSegmentation()
     counts: dict[object, np.ndarray] = {}
     volumes = {}
     for segmentId in segmentation.GetSegmentIDs():
         segment = segmentation.GetSegment(segmentId)
         layer = segment.GetRepresentation(slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName())
+        if layer is None:
+            continue
         if layer not in counts:
             counts[layer] = _valueCounts(layer)
         value = segment.GetLabelValue()
@@ -159,9 +162,9 @@ def _segment(node: slicer.vtkMRMLSegmentationNode, segmentId: str) -> slicer.vtk
     return segment
 
 
-def _valueCounts(layer: slicer.vtkOrientedImageData | None) -> np.ndarray:
+def _valueCounts(layer: slicer.vtkOrientedImageData) -> np.ndarray:
     """How many voxels of a layer have each value from 0."""
-    scalars = layer.GetPointData().GetScalars() if layer else None
+    scalars = layer.GetPointData().GetScalars()
     if scalars is None or not scalars.GetNumberOfTuples():
         return np.zeros(1, int)
     planes = numpy_support.vtk_to_numpy(scalars).reshape(layer.GetDimensions()[2], -1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+# torch 2.2 has no such question, and nothing that asks it.
+_is_compiling = getattr(torch.compiler, "is_compiling", lambda: False)
 # torch's `use_mkldnn` (aten/src/ATen/native/Convolution.cpp): up to here one sample does not go to oneDNN.
 _LARGEST_OF_THE_LOOP = 20480
 
@@ -27,7 +29,7 @@ class Conv3d(nn.Conv3d):
     def _would_loop(self, x: torch.Tensor) -> bool:
         if x.shape[0] > 1 or x.device.type != "cpu" or x.dtype != torch.float32:
             return False
-        if torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling():
+        if torch.onnx.is_in_onnx_export() or _is_compiling():
             return False
         return x.shape[2] > self.stride[0] and x[0, ..., 0].numel() <= _LARGEST_OF_THE_LOOP
 

@@ -15,7 +15,7 @@ WEIGHTS_NAME = f"{MODEL}-reference.safetensors"
 NNUNET, MONAI = "nnunet", "monai"
 PEERS = (NNUNET, MONAI)
 OURS = "whole"
-_PIP = 'pip install "KidneyParsingLib[benchmark]"'
+_PIP = "pip install nnunetv2 monai matplotlib"
 
 
 @dataclass(frozen=True)

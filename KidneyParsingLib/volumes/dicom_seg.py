@@ -39,7 +39,7 @@ def check_dicom_seg(source: str | Path | Sequence[str | Path]) -> SourceSeries:
     """
     check_source(source)
     if find_spec("highdicom") is None:
-        raise InputError(_('DICOM SEG needs highdicom; install it with: pip install "KidneyParsingLib[dicom]"'))
+        raise InputError(_("DICOM SEG needs highdicom; install it with: pip install highdicom"))
     return read_source(source)
 
 

@@ -95,7 +95,7 @@ def _vtk() -> tuple:
         import vtk
         from vtk.util import numpy_support
     except ImportError:
-        raise InputError(_('Surfaces need VTK; install it with: pip install "KidneyParsingLib[render]"')) from None
+        raise InputError(_("Surfaces need VTK; install it with: pip install vtk")) from None
     return vtk, numpy_support
 
 

@@ -6,6 +6,7 @@ extension (PyTorchUtils.py): same parameters, same answers, same errors.
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import types
@@ -305,6 +306,27 @@ def test_dicom_export_asks_for_its_own_package_only(pip, installed, questions, p
     assert "highdicom" in questions[0][0] and "non-commercial" not in questions[0][0]
 
 
+def test_dicom_export_cannot_be_had_where_slicer_brings_an_older_pydicom(pip, installed, questions):
+    """Slicer 5.10 has pydicom 2.4, which must stay, and highdicom needs 3."""
+    installed["pydicom"] = "2.4.4"
+    del installed["highdicom"]
+    with pytest.raises(Dependencies.DependencyError, match="need Slicer 5.12 or newer"):
+        Dependencies.ensureDicomExport()
+    assert pip.calls == [] and questions == []
+
+
+def test_intel_macs_may_have_the_last_torch_that_there_is_for_them(installed, monkeypatch):
+    """Slicer for macOS is built for them; of torch there is nothing newer than 2.2.2."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    on_mac = importlib.reload(Dependencies)
+    monkeypatch.setattr(on_mac, "_installedVersion", (installed | {"torch": "2.2.2"}).get)
+    assert on_mac.missingPackages(REQUIREMENTS) == []
+    monkeypatch.undo()
+    importlib.reload(Dependencies)
+    assert Dependencies.TORCH_VERSIONS == ">=2.3,<3"
+
+
 def test_dicom_export_needs_what_the_library_says():
     text = (module_helpers.MODULE_FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8")
     assert all(f'"{requirement}"' in text for requirement in Dependencies.DICOM_REQUIREMENTS)
@@ -316,6 +338,7 @@ def test_the_offline_commands_in_readme_name_every_package():
     wanted = [Dependencies.TORCH + Dependencies.TORCH_VERSIONS, *(line for line in lines if not line.startswith("#"))]
     install = next(line for line in text.splitlines() if "-m pip install --no-index" in line)
     assert all(f'"{requirement}"' in install and text.count(f'"{requirement}"') == 2 for requirement in wanted)
+    assert all(text.count(f'"{requirement}"') == 2 for requirement in Dependencies.DICOM_REQUIREMENTS)
 
 
 def test_comments_and_options_in_the_file_are_no_requirements(tmp_path, installed):

@@ -357,6 +357,15 @@ def test_export_remembers_its_folder(panel, result, tmp_path):
     assert FileDialog.asked[1][1] == str(tmp_path / "CT kidneys.seg.nrrd")
 
 
+def test_export_proposes_a_name_that_every_system_allows(panel, result, tmp_path):
+    """A CT from DICOM is called after its series."""
+    FileDialog.answers = [str(tmp_path / "one.seg.nrrd")]
+    panel.ui.exportButton.click()
+    panel.parameters.outputSegmentation.SetName("5: CTA ABD/PELVIS kidneys")
+    panel.ui.exportButton.click()
+    assert FileDialog.asked[1][1] == str(tmp_path / "5 CTA ABDPELVIS kidneys.seg.nrrd")
+
+
 def test_export_asks_before_it_replaces_surfaces(panel, result, tmp_path, dialogs):
     FileDialog.answers = [str(tmp_path)] * 3
     panel.choose(panel.ui.exportComboBox, "stl")

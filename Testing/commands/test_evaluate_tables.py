@@ -129,5 +129,5 @@ def test_plots_need_matplotlib(
 ) -> None:
     monkeypatch.setattr("KidneyParsingLib.evaluation.extras.find_spec", lambda name: None)
     assert main([*folders, "--plot", "plots"]) == 2
-    assert 'pip install "KidneyParsingLib[evaluate]"' in capsys.readouterr().err
+    assert "pip install scikit-image matplotlib" in capsys.readouterr().err
     assert not Path("plots").exists()

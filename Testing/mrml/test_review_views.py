@@ -135,6 +135,19 @@ def test_volumes_are_those_of_the_voxels_also_after_an_edit(environment, a_label
     assert segmentVolumesMl(node) == pytest.approx({**expected, "tumor": 0.0, "Segment_1": 0.0}, rel=1e-5)
 
 
+def test_surfaces_without_voxels_have_no_volume(environment):
+    """As when a segmentation is loaded from STL files."""
+    sphere = vtk.vtkSphereSource()
+    sphere.Update()
+    node = environment.scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    surface = slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
+    node.GetSegmentation().SetSourceRepresentationName(surface)
+    segment = slicer.vtkSegment()
+    segment.AddRepresentation(surface, sphere.GetOutput())
+    node.GetSegmentation().AddSegment(segment, "tumor")
+    assert segmentVolumesMl(node) == {} and segmentRows(node)[0].ml is None
+
+
 @pytest.mark.parametrize("status", ["", "accepted", "needs work"])
 def test_status_is_told_again(a_node, status):
     setStatus(a_node, "tumor", "accepted")

@@ -81,7 +81,7 @@ def test_page_shows_every_row_and_says_how_to_get_what_is_missing(monkeypatch: p
     assert of_whole.startswith("| ours, whole scan, same windows | 100.0 | 3.00x | - | 1.0 |")
     assert of_whole.endswith("| 200.0 | 1.25 |")
     of_monai = next(line for line in lines if line.startswith("| MONAI"))
-    assert 'MONAI is not installed; pip install "KidneyParsingLib[benchmark]" brings it.' in of_monai
+    assert "MONAI is not installed; pip install nnunetv2 monai matplotlib brings it." in of_monai
     assert any(line.startswith("| ours | 0.50 | 80.00x | 0.10 | 0 of 1,000 |") for line in lines)
     assert any("| 99.9510% | 0.9876 |" in line for line in lines)
     # Markdown shows a table only if all its lines have as many cells as its head.

@@ -119,9 +119,7 @@ def _torch(to_run: NetworkToRun, device: str = CPU, compiled: bool = False) -> B
 def _required(name: str, to_run: NetworkToRun) -> Backend:
     if not _is_installed(name):
         raise InputError(
-            _("{name} is not installed; pip install 'KidneyParsingLib[{name}]' or choose --backend torch.").format(
-                name=name
-            )
+            _("{name} is not installed; pip install {name} onnx, or choose --backend torch.").format(name=name)
         )
     backend = _agreeing(name, to_run)
     if backend is None:

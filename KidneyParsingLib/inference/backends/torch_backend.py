@@ -48,9 +48,9 @@ class TorchBackend:
     @torch.inference_mode()
     def __call__(self, image: np.ndarray, tick: Tick = no_tick) -> np.ndarray:
         """See Backend."""
-        on_device = torch.from_numpy(image).to(self._device)[None, None]
+        on_device = _tensor(image).to(self._device)[None, None]
         with self._ticking(on_device, tick), autocast(self._device, self._half):
-            return self._run(on_device)[0].cpu().numpy()
+            return _array(self._run(on_device)[0].cpu())
 
     def release(self) -> None:
         """torch keeps nothing on a CPU; on a GPU its cache goes back."""
@@ -87,6 +87,21 @@ class TorchBackend:
             total = sum(work)
             self._shares = [sum(work[:i]) / total for i in range(len(work))]
         return self._shares
+
+
+def _tensor(image: np.ndarray) -> torch.Tensor:
+    try:
+        return torch.from_numpy(image)
+    except RuntimeError:  # torch 2.2, the last for Intel Macs, knows numpy 1 alone, and Slicer brings numpy 2
+        return torch.from_dlpack(image)
+
+
+def _array(maps: torch.Tensor) -> np.ndarray:
+    try:
+        return maps.numpy()
+    except RuntimeError:  # as above; some numpys give what must not be written to
+        array = np.from_dlpack(maps)
+        return array if array.flags.writeable else array.copy()
 
 
 def _on_device(network: nn.Module, device: torch.device) -> nn.Module:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import slicer
 from PySide6.QtCore import QProcessEnvironment, QSettings
 from PySide6.QtWidgets import QApplication
@@ -25,6 +27,14 @@ class ModuleManager:
             slot(name)
 
 
+class CoreIOManager:
+    """Slicer's reading and writing, as far as the module uses it."""
+
+    def forceFileNameValidCharacters(self, name: str) -> str:
+        """As Slicer does: only these characters stay."""
+        return re.sub(r"[^A-Za-z0-9 \-_.()$!~#'%^{}]", "", name).strip()
+
+
 class Application:
     """What the module asks of `slicer.app`; `layoutManager` is None, as with --no-main-window, unless one is given."""
 
@@ -44,6 +54,9 @@ class Application:
 
     def moduleManager(self) -> ModuleManager:
         return self.modules
+
+    def coreIOManager(self) -> CoreIOManager:
+        return CoreIOManager()
 
     def connect(self, signal: str, slot) -> None:
         self.connections.append((signal, slot))

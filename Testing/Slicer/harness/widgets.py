@@ -146,6 +146,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self._history = slicer.vtkSegmentationHistory()
         self._effects: list[str] = []
         self._shortcuts: list[QShortcut] = []
+        self._locked = False
         self._label = QLabel(self)
         QVBoxLayout(self).addWidget(self._label)
 
@@ -223,9 +224,14 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self.calls.append("updateWidgetFromMRML")
 
     def installKeyboardShortcuts(self, parent) -> None:
-        """z and y of many keys, which work in the window of `parent` while that is visible."""
+        """Some of many keys, which work in the window of `parent` while that is visible."""
         self.uninstallKeyboardShortcuts()
-        for key, slot in (("Z", self.undo), ("Y", self.redo), ("W", self._next_segment)):
+        for key, slot in (
+            ("Z", self.undo),
+            ("Y", self.redo),
+            ("W", self._next_segment),
+            ("1", self._choose_effect),
+        ):
             self._shortcuts.append(QShortcut(QKeySequence(key), parent))
             self._shortcuts[-1].activated.connect(slot)
 
@@ -238,6 +244,14 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def _next_segment(self) -> None:
         ids = self._node.GetSegmentationNode().GetSegmentation().GetSegmentIDs()
         self.setCurrentSegmentID(ids[min(ids.index(self.currentSegmentID()) + 1, len(ids) - 1)])
+
+    def setReadOnly(self, locked: bool) -> None:
+        self._locked = locked
+
+    def _choose_effect(self) -> None:
+        """Slicer 5.10 uses the segmentation here whether there is one or not."""
+        if not self._locked:
+            self.calls.append("effect" if self._node.GetSegmentationNode() else "crash")
 
     def removeViewObservations(self) -> None:
         self.calls.append("removeViewObservations")
