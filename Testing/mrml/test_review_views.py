@@ -141,6 +141,7 @@ def test_surfaces_without_voxels_have_no_volume(environment):
     sphere.Update()
     node = environment.scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     surface = slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
+    node.CreateDefaultDisplayNodes()
     node.GetSegmentation().SetSourceRepresentationName(surface)
     segment = slicer.vtkSegment()
     segment.AddRepresentation(surface, sphere.GetOutput())
