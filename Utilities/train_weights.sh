@@ -6,7 +6,6 @@ set -eu
 spl=$1 kidneys=$2 real=$3 runs=$4
 weights=${WEIGHTS:-KidneyParsingLib/weights}
 trial=${STEPS:+--steps $STEPS}
-export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=268435456
 # Threads that wait asleep: awake, they make a step ten times slower as soon as anything else runs.
 export OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0
 

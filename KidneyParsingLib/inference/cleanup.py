@@ -38,6 +38,11 @@ _AS_GOOD = 0.5
 _GAP_MM = 12.0
 # Between waves of urine a ureter is empty and hardly seen.
 _URETER_GAP_MM = 24.0
+# The rim of a liver or spleen whose inside the locator knows: thin, so far along it and so far from anything thick; but
+# what lies so near to urine may be the thin wall of a dilated kidney.
+_RIM_MM = 16.0
+_RIM_FROM_THICK_MM = 12.0
+_RIM_FROM_URINE_MM = 10.0
 # Room around what was found, for the distances above.
 _ROOM_MM = 30.0
 # What kidneys lose in score, a logarithm of probability, where the locator is sure of another organ: chosen on the
@@ -47,20 +52,22 @@ _URETER = structure("ureter").label
 
 
 def implausible(
-    labels: np.ndarray, has_kidney: bool, grid: Grid, midline: Midline, kidney_boxes: Sequence[Box] = ()
-) -> np.ndarray:
+    labels: np.ndarray, has_kidney: bool, grid: Grid, midline: Midline, kidney_boxes: Sequence[Box] = (),
+    others: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
     """Mask (z, y, x) of implausible parts of structure labels (z, y, x) on a grid.
 
-    Such are: what is not one kidney a side, or hangs on it by a thin bridge only; vessels far from kidneys and great
-    vessels; ureters far from kidneys. A network without kidney (`has_kidney` False) is judged by the boxes around the
-    kidneys.
+    Such are: what is not one kidney a side, or hangs on it by a thin bridge only, or is the rim of what is surely
+    another organ (`others`, z, y, x; bool); vessels far from kidneys and great vessels; ureters far from kidneys. A
+    network without kidney (`has_kidney` False) is judged by the boxes around the kidneys.
     """
     mask = np.zeros(labels.shape, bool)
     found = labels > 0
     if not found.any():
         return mask
     window = grid.window(grid.box_of(found).grown((_ROOM_MM,) * 3, (_ROOM_MM,) * 3))
-    mask[window] = _implausible(labels[window], has_kidney, grid.part(window), midline, kidney_boxes)
+    surely = np.zeros_like(mask) if others is None else others
+    mask[window] = _implausible(labels[window], has_kidney, grid.part(window), midline, kidney_boxes, surely[window])
     return mask
 
 
@@ -70,10 +77,12 @@ def suppress(scores: np.ndarray, mask: np.ndarray) -> None:
 
 
 def _implausible(
-    labels: np.ndarray, has_kidney: bool, grid: Grid, midline: Midline, kidney_boxes: Sequence[Box]
+    labels: np.ndarray, has_kidney: bool, grid: Grid, midline: Midline, kidney_boxes: Sequence[Box], others: np.ndarray
 ) -> np.ndarray:
     organ = np.isin(labels, ORGAN_LABELS)
     kidneys = _one_a_side(organ, labels == _KIDNEY, grid, midline) if has_kidney else _in_boxes(kidney_boxes, grid)
+    if has_kidney:
+        kidneys &= ~_rims(kidneys, others, labels == _URETER, grid)
     mask = organ & ~kidneys
     near_kidney = within(kidneys, _GAP_MM, grid)
     for label in VESSEL_LABELS:
@@ -139,6 +148,16 @@ def _appendages(organ: np.ndarray, core: np.ndarray, kidney: np.ndarray, right: 
         to_other, to_good = (distance(np.ascontiguousarray(mask[window]), grid) for mask in (others, good[cores]))
         cut[window] = (to_other <= reach) & (to_other < to_good)
     return cut
+
+
+def _rims(kidneys: np.ndarray, others: np.ndarray, urine: np.ndarray, grid: Grid) -> np.ndarray:
+    """Thin layers of a mask of kidneys along `others`, far from what is thick, and what hangs on them alone. A part
+    that is thin everywhere stays."""
+    core = kidneys & ~within(~kidneys, _BRIDGE_MM, grid, kidneys)
+    thin = touching(kidneys, core) & ~within(core, _RIM_FROM_THICK_MM, grid, kidneys)
+    rims = thin & within(others, _RIM_MM, grid, kidneys) & ~within(urine, _RIM_FROM_URINE_MM, grid, kidneys)
+    left = kidneys & ~rims
+    return rims | (left & touching(kidneys, core) & ~touching(left, core)) if rims.any() else rims
 
 
 def _thick(others: np.ndarray, cores: np.ndarray, organ: np.ndarray, grid: Grid) -> np.ndarray:

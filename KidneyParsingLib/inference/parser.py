@@ -221,11 +221,13 @@ class KidneyParser:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Structure labels (z, y, x) of scores without what is implausible, and the mask of this."""
         grid = parsed.grid
-        for some, where in ((scores, grid), *((part.scores, part.grid) for part in parts)):
-            others = on_grid(location.others, location.grid, where) > 0.5
-            disfavour_other_organs(some, label_of_class(self.config), others)
-        labels = label_of_class(self.config)[winners(scores)]
-        mask = implausible(labels, KIDNEY in self.config.classes, grid, location.midline, _boxes(location))
+        of_class = label_of_class(self.config)
+        others = on_grid(location.others, location.grid, grid) > 0.5
+        disfavour_other_organs(scores, of_class, others)
+        for part in parts:
+            disfavour_other_organs(part.scores, of_class, on_grid(location.others, location.grid, part.grid) > 0.5)
+        labels = of_class[winners(scores)]
+        mask = implausible(labels, KIDNEY in self.config.classes, grid, location.midline, _boxes(location), others)
         labels[mask] = 0
         if len(location.kidneys) == 1 and self.system.finder == LOCATOR and KIDNEY in self.config.classes:
             is_right = np.broadcast_to(right_of_midline(grid, location.midline), labels.shape)

@@ -166,7 +166,7 @@ def test_cancel_in_every_phase_keeps_the_process(
     engine: EngineClient, options: Options, ct_path: Path, tmp_path: Path
 ) -> None:
     pid = engine.pid
-    output = tmp_path / "out.seg.nrrd"
+    output, cancelled = tmp_path / "out.seg.nrrd", []
     for phase in ("Reading the CT", "Loading the network", "Locating the kidneys", "Writing the segments"):
 
         def stop(fraction: float, now: str, phase: str = phase) -> None:
@@ -177,9 +177,11 @@ def test_cancel_in_every_phase_keeps_the_process(
         try:
             engine.segment(ct_path, output, options, stop)
         except Cancelled:
+            cancelled.append(phase)
             assert not output.exists()
         output.unlink(missing_ok=True)
         assert nothing_else_is_left(ct_path)
+    assert cancelled
     assert engine.segment(ct_path, output, options).output == str(output) and engine.pid == pid
 
 

@@ -333,6 +333,26 @@ def test_a_kidney_where_none_was_located_is_large_and_bright_enough(
     assert np.array_equal(gone, expected)
 
 
+@pytest.mark.parametrize("case", ["liver known", "liver unknown", "beside urine", "thin everywhere"])
+def test_the_rim_of_a_liver_whose_inside_is_known_goes(a_scene: tuple[np.ndarray, Grid], case: str) -> None:
+    """A layer of 6 mm over the liver before a right kidney, on which it hangs: of 24 mm radius, or thin itself."""
+    labels, grid = a_scene
+    labels[:, :, :50] = 0
+    kidney = ball((30, 30, 25), 12)
+    if case == "thin everywhere":
+        kidney &= ~ball((30, 30, 25), 9)
+    labels[:30, 16:19, 8:42] = LABEL["tumor"]
+    labels[kidney] = LABEL["kidney"]
+    if case == "beside urine":
+        labels[:30, 13:15, 8:42] = LABEL["ureter"]
+    others = np.zeros(labels.shape, bool)
+    others[:28, :12, 5:45] = case != "liver unknown"
+    gone = implausible(labels, True, grid, Midline(np.zeros(1), np.array([120.0])), others=others)
+    rim = labels == LABEL["tumor"]
+    assert not gone[kidney].any()
+    assert gone[rim].mean() > 0.7 if case == "liver known" else not gone[rim].any()
+
+
 @pytest.mark.parametrize("thickness", [3, 10])
 def test_a_large_false_kidney_far_from_a_whole_one_goes(a_scene: tuple[np.ndarray, Grid], thickness: int) -> None:
     """On the left, above the kidney of 58 ml: a sheet, or a slab, of 48 ml."""
