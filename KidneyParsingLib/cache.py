@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,18 @@ def cache_folder() -> Path:
     place."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen)
+    try:
+        return _usual_folder() / "kidneyparsing"
+    except RuntimeError:  # a user without a home
+        return Path(tempfile.gettempdir()) / "kidneyparsing"
+
+
+def _usual_folder() -> Path:
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "kidneyparsing"
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def remembered(name: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Cancelled(KidneyParsingError):
 # torch and OpenVINO say so in a plain RuntimeError when the main memory, not the GPU's, is full; ONNX Runtime in errors
 # of its own.
 _PLAIN_ERRORS = ("RuntimeException", "Fail")
-_ALLOCATION_TEXTS = ("can't allocate memory", "not enough memory", "out of memory", "failed to allocate")
+_ALLOCATION_TEXTS = ("can't alloc", "not enough memory", "out of memory", "failed to allocate")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -57,7 +57,7 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace, output: Path, is_file: bool) -> None:
     """Raise InputError for names that cannot go together, before any reading."""
-    from ..volumes.writing import DICOM_SEG_SUFFIXES, LABEL_MAP_SUFFIXES, check_writable
+    from ..volumes.writing import DICOM_SEG_SUFFIXES, LABEL_MAP_SUFFIXES, check_apart, check_writable
 
     if is_file and arguments.format:
         raise InputError(f"--format is for surfaces, which go into a folder; {output} is a file, so leave it out.")
@@ -71,6 +71,7 @@ def _check(arguments: argparse.Namespace, output: Path, is_file: bool) -> None:
 
         check_dicom_seg(arguments.ct)
     check_writable(output, (*LABEL_MAP_SUFFIXES, *DICOM_SEG_SUFFIXES))
+    check_apart([path for path in (arguments.segmentation, arguments.ct) if path is not None], [output])
 
 
 def _check_folder(output: Path) -> None:

@@ -26,7 +26,7 @@ def check_output(ct: str, output: str | None) -> Path:
     `output` may name a file, or a folder by existing or ending in /. Raises InputError if it cannot be written, would
     replace the CT, or is a default name that is taken.
     """
-    from ..volumes.writing import DICOM_SEG_SUFFIXES, LABEL_MAP_SUFFIXES, check_writable
+    from ..volumes.writing import DICOM_SEG_SUFFIXES, LABEL_MAP_SUFFIXES, check_apart, check_writable
 
     path = _output_path(ct, output)
     if is_dicom(path):
@@ -34,10 +34,9 @@ def check_output(ct: str, output: str | None) -> Path:
 
         check_dicom_seg(ct)
     # os.path answers False where Path raises: for a name that is too long, say.
-    if output is None and os.path.exists(path):
+    if (output is None or _is_folder(output)) and os.path.exists(path):
         raise InputError(f"{path} exists already; name it with -o to replace it, or name another file.")
-    if os.path.exists(path) and os.path.exists(ct) and os.path.samefile(path, ct):
-        raise InputError(f"The output {path} is the CT itself; choose another name.")
+    check_apart([ct], [path])
     is_in_new_folder = output is not None and _is_folder(output) and not os.path.exists(path.parent)
     checked = path.parent.with_name(path.name) if is_in_new_folder else path
     check_writable(checked, (*LABEL_MAP_SUFFIXES, *DICOM_SEG_SUFFIXES))
@@ -72,14 +71,18 @@ class Extras:
     uncertainty: Path | None = None
 
 
-def check_extras(picture: str | None, review: str | None, uncertainty: str | None) -> Extras:
-    """The paths of these files. Raises InputError if one could not be made or written."""
+def check_extras(ct: str, output: Path, picture: str | None, review: str | None, uncertainty: str | None) -> Extras:
+    """The paths of these files. Raises InputError if one could not be made or written, or would replace the CT or
+    another result."""
+    from ..volumes.writing import check_apart
+
     checked = [
         _checked(path, suffixes)
         for path, suffixes in ((picture, PICTURE_SUFFIXES), (review, REVIEW_SUFFIXES), (uncertainty, MAP_SUFFIXES))
     ]
     if picture is not None and find_spec("slicer") is None:
         raise InputError("Rendering needs slicer-core; pip install slicer-core, or leave out --render.")
+    check_apart([ct], [path for path in (output, *checked) if path is not None])
     return Extras(*checked)
 
 
@@ -119,5 +122,5 @@ def _is_folder(output: str) -> bool:
 def _stem(ct: str) -> str:
     from ..volumes.image_files import image_suffix
 
-    path = Path(ct).resolve()
+    path = Path(os.path.abspath(ct))  # not resolved: a link is called what its user called it
     return path.name.removesuffix(path.name[-len(suffix) :]) if (suffix := image_suffix(path)) else path.name

@@ -55,7 +55,7 @@ def run_segment(arguments: argparse.Namespace) -> int:
     """Check all that is cheap, then read, parse, and write every result or none."""
     options = options_from(arguments)
     output = check_output(arguments.ct, arguments.output)
-    extras = check_extras(arguments.render, arguments.review, arguments.uncertainty)
+    extras = check_extras(arguments.ct, output, arguments.render, arguments.review, arguments.uncertainty)
     console = JsonConsole() if arguments.json_progress else TextConsole()
     with console:
         volume, label_map = _parse(arguments.ct, options, console)

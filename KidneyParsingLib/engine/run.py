@@ -110,10 +110,11 @@ class Run:
 
     def _checked_options(self) -> Options:
         """The options, after all that can be checked before the work."""
-        from ..volumes.writing import check_writable
+        from ..volumes.writing import check_apart, check_writable
 
         check_threads(self.request.threads)
         check_writable(self.request.output)
+        check_apart([self.request.ct], [self.request.output])
         remove_abandoned(Path(self.request.output).parent)
         return self.request.options
 

@@ -39,7 +39,7 @@ from .options import AUTO, WHOLE, Options
 from .passes import ParsedMaps, Passes
 from .quality import plan_of, quality_of
 from .regions import is_cut
-from .registry import find_model
+from .registry import ModelInfo, find_model
 from .resampling import resampled
 from .reviewing import Review, reviewed
 from .search import Regions, around_found, around_located, locate, whole_scan
@@ -83,6 +83,7 @@ class KidneyParser:
         self._log = log
         self.device = CPU if options.device == AUTO and options.backend in ON_CPU else device_of(options.device)
         model = find_model(options.model)
+        _check_structures(options.structures, model)
         self.system = model.system
         half = quality_of(options).half
         self.networks = {name: load(name, self.device, options.backend, half, log) for name in model.network_names}
@@ -292,6 +293,7 @@ class KidneyParser:
         notes += self._side_notes(everything)
         if NO_KIDNEY in notes:  # what was taken for one at first says nothing about contrast medium
             notes = tuple(note for note in notes if note != _PLAIN)
+            review = review if everything.segments else Review()  # there is nothing left to look at
         return LabelMap(array, volume.affine, chosen, notes, review.places, review.uncertainty)
 
     def _side_notes(self, result: LabelMap) -> tuple[str, ...]:
@@ -299,6 +301,15 @@ class KidneyParser:
         if len(sides) == 2 or KIDNEY not in self.config.classes:
             return ()
         return (_ONE_KIDNEY[sides[0]],) if sides else (NO_KIDNEY,)
+
+
+def _check_structures(wanted: tuple[str, ...] | None, model: ModelInfo) -> None:
+    unknown = [name for name in wanted or () if name not in model.structures]
+    if unknown:
+        text = _("The model {model} does not segment {structures}; leave that out.")
+        raise InputError(text.format(model=model.name, structures=", ".join(unknown)))
+    if wanted == ():
+        raise InputError(_("No structure was asked for; name one at least."))
 
 
 def _boxes(location: Location) -> list[Box]:

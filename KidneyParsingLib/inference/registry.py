@@ -109,7 +109,10 @@ def _manifest() -> dict:
 
 @lru_cache(maxsize=1)
 def _read_manifest(path: Path, changed: int) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(manifest, dict) or not all(isinstance(manifest.get(key), dict) for key in ("networks", "scores")):
+        raise ValueError(path)
+    return manifest
 
 
 def find_network(name: str) -> NetworkInfo:

@@ -12,7 +12,8 @@ _USUAL = 1.2e-6
 
 def expected_seconds(predictor: Predictor, voxels: int, plan: PassPlan) -> float:
     """Seconds that a network is expected to take for so many voxels of its grid."""
-    return voxels * _work_per_voxel(plan) * float(remembered(_KEPT).get(_key(predictor), _USUAL))
+    kept = remembered(_KEPT).get(_key(predictor))
+    return voxels * _work_per_voxel(plan) * (kept if isinstance(kept, float) and kept > 0 else _USUAL)
 
 
 def note_seconds(predictor: Predictor, voxels: int, plan: PassPlan, seconds: float) -> None:

@@ -20,7 +20,8 @@ _ = texts_of(__name__)
 
 _TAGS = [
     "Modality", "ImageType", "SeriesInstanceUID", "SeriesDescription", "AcquisitionNumber", "InstanceNumber",
-    "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient",
+    "NumberOfFrames", "SamplesPerPixel", "Rows", "Columns", "PixelSpacing",
+    "ImageOrientationPatient", "ImagePositionPatient",
 ]  # fmt: skip
 
 
@@ -96,8 +97,8 @@ def _read_slice(path: Path) -> Slice | None:
 
 
 def _slice_of(path: Path, header: pydicom.Dataset) -> Slice | None:
-    is_single_frame = (header.get("NumberOfFrames") or 1) == 1
-    if header.Modality != "CT" or "LOCALIZER" in header.get("ImageType", ()) or not is_single_frame:
+    is_plane = (header.get("NumberOfFrames") or 1) == 1 and (header.get("SamplesPerPixel") or 1) == 1  # and no colours
+    if header.Modality != "CT" or "LOCALIZER" in header.get("ImageType", ()) or not is_plane:
         return None
     row_distance, column_distance = map(float, header.PixelSpacing)
     return Slice(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,13 +36,13 @@ def read_image_file(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """
     _check_name(path)
     with itk_warnings_off():
-        reader = _read_header(path)
+        reader = read_header(path)
         _check_shape(reader, path)
         image, not_numbers = _read_whole(reader, path)
     array = sitk.GetArrayFromImage(image)
     if not_numbers.size:
         array.flat[not_numbers] = np.nan
-    return array, affine_of_image(image), _orientation_notes(reader)
+    return array, affine_of_image(image), _orientation_notes(reader, path)
 
 
 @contextmanager
@@ -68,7 +69,21 @@ def _check_name(path: Path) -> None:
         raise InputError(_("The file {path} is empty; copy, download or export it again.").format(path=path))
 
 
-def _read_header(path: Path) -> sitk.ImageFileReader:
+def check_path(path: Path) -> None:
+    """Raise InputError for a path that ITK cannot open, or would open another file for."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        text = _("The name {path} is no valid text (UTF-8); rename the file or its folder.")
+        raise InputError(text.format(path=ascii(str(path)))) from None
+    uncompressed = path.with_suffix("") if path.name.lower().endswith(".nii.gz") else path
+    if uncompressed != path and os.path.isfile(uncompressed) and os.path.isfile(path):
+        # ITK's NIfTI reader takes the voxels from the file without .gz.
+        text = _("{other} lies beside {path} and would be read in its place; rename one of them.")
+        raise InputError(text.format(other=uncompressed.name, path=path))
+
+
+def read_header(path: Path) -> sitk.ImageFileReader:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -147,8 +162,9 @@ def _read_voxels(reader: sitk.ImageFileReader, path: Path) -> sitk.Image:
         raise _refusal(path, str(error)) from None
 
 
-def _orientation_notes(reader: sitk.ImageFileReader) -> list[str]:
+def _orientation_notes(reader: sitk.ImageFileReader, path: Path) -> list[str]:
     codes = [reader.GetMetaData(key) for key in ("qform_code", "sform_code") if reader.HasMetaDataKey(key)]
-    if codes and all(code in ("0", "") for code in codes):
+    is_silent_nrrd = image_suffix(path) in (".nrrd", ".nhdr") and not reader.HasMetaDataKey("NRRD_space")
+    if is_silent_nrrd or (codes and all(code in ("0", "") for code in codes)):
         return [_("The file does not state its orientation: right and left may be exchanged.")]
     return []

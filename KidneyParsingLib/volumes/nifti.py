@@ -18,6 +18,8 @@ _CHUNK = 1 << 20
 _FLOATS = {"16": "f4", "64": "f8"}
 # Of NIfTI-1 and NIfTI-2: the first number of the file, and so the mark of its byte order.
 _HEADER_SIZES = (348, 540)
+# What else a file may hold beside header and voxels.
+_MOST_EXTENSIONS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,18 @@ def check_nifti(path: Path, layout: NiftiLayout) -> np.ndarray:
     if length < layout.length:
         raise damaged(path)
     return np.concatenate(found)
+
+
+def is_written_whole(path: Path, voxel_bytes: int) -> bool:
+    """Whether a NIfTI file that was just written has its end: by its size, or where it is compressed by the length that
+    gzip notes in its last four bytes."""
+    size = path.stat().st_size
+    if not path.name.lower().endswith(".gz"):
+        return size >= voxel_bytes + _HEADER_SIZES[0]
+    with path.open("rb") as stream:
+        stream.seek(max(size - 4, 0))
+        length = int.from_bytes(stream.read(4), "little")
+    return (length - voxel_bytes - _HEADER_SIZES[0]) % 2**32 < _MOST_EXTENSIONS
 
 
 def _voxel_chunks(path: Path, layout: NiftiLayout) -> Iterator[tuple[bytes, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..sentences import texts_of
 from .geometry import direction_of, spacing_of
-from .image_files import read_image_file
+from .image_files import check_path, read_image_file
 from .volume import Volume
 
 _ = texts_of(__name__)
@@ -20,6 +20,8 @@ _MAX_HU = np.iinfo(np.int16).max
 _MIN_VOXELS = 8
 _MIN_EXTENT_MM = 30.0
 _MAX_EXTENT_MM = 3000.0
+# Of the two shorter sides.
+_MAX_WIDTH_MM = 1000.0
 _MAX_SKEW = 1e-3
 
 
@@ -36,6 +38,7 @@ def read_ct(path: str | Path) -> Volume:
         raise InputError(_("There is no file or folder {path}; check the path.").format(path=path))
     if not os.access(path, os.R_OK):
         raise InputError(_("You may not read {path}; change its permissions.").format(path=path))
+    check_path(path)
     array, affine, notes = _read_folder(path) if path.is_dir() else read_image_file(path)
     _check_grid(array.shape, affine, path)
     hu, value_notes = _to_hounsfield(array, path)
@@ -65,6 +68,12 @@ def _check_grid(shape: tuple[int, ...], affine: np.ndarray, path: Path) -> None:
         raise InputError(
             _("{path} is {extent:.0f} mm long, so its spacing is not in mm; export the CT with its spacing.").format(
                 path=path, extent=extent
+            )
+        )
+    if sorted(size * spacing)[1] > _MAX_WIDTH_MM:
+        raise InputError(
+            _("{path} is wider than any patient, so its spacing is not in mm; export the CT with its spacing.").format(
+                path=path
             )
         )
     if size.min() < _MIN_VOXELS or (size * spacing).min() < _MIN_EXTENT_MM:

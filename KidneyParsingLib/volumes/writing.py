@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..sentences import texts_of
 from .geometry import affine_of_image, image_from_array
-from .image_files import itk_warnings_off
+from .image_files import check_path, itk_warnings_off, read_header
+from .nifti import NiftiLayout, check_nifti, is_written_whole
 from .segmentation_header import header_of, layers_of
 from .volume import LabelMap, Volume
 
@@ -28,6 +30,7 @@ def check_writable(path: str | Path, suffixes: tuple[str, ...] = LABEL_MAP_SUFFI
     """Raise InputError unless a file with one of `suffixes` can be written at `path`; leaves nothing behind."""
     path = Path(path)
     _suffix(path, suffixes)
+    check_path(path)
     # os.path answers False where Path raises: for a name that is too long, say.
     if os.path.isdir(path):
         raise InputError(_("{path} is a folder; give the name of a file to write.").format(path=path))
@@ -42,6 +45,25 @@ def check_writable(path: str | Path, suffixes: tuple[str, ...] = LABEL_MAP_SUFFI
             trial.touch()
     except OSError as error:
         raise _cannot_write(path, error) from None
+
+
+def check_apart(sources: Iterable[str | Path], outputs: Iterable[str | Path]) -> None:
+    """Raise InputError if a file that is to be written would replace a source, or a file in a source's folder, or
+    another of the files to be written."""
+    names = [os.path.abspath(output) for output in outputs]
+    if len(set(names)) < len(names):
+        raise InputError(_("Two results would have the same name; choose another for one of them."))
+    for source in map(Path, sources):
+        for name in names:
+            if os.path.exists(name) and os.path.exists(source) and _holds(source, Path(name)):
+                raise InputError(
+                    _("{path} is what is read, or a part of it; choose another name for the result.").format(path=name)
+                )
+
+
+def _holds(source: Path, path: Path) -> bool:
+    may_be_slice = path.suffix.lower() in ("", *DICOM_SEG_SUFFIXES) and source.is_dir()
+    return os.path.samefile(source, path) or (may_be_slice and source.resolve() in path.resolve().parents)
 
 
 @contextmanager
@@ -72,6 +94,7 @@ def write_label_map(label_map: LabelMap, path: str | Path) -> None:
     try:
         with replacing(path, LABEL_MAP_SUFFIXES) as temporary, itk_warnings_off():
             sitk.WriteImage(image, str(temporary), useCompression=not path.name.lower().endswith(".nii"))
+            _require_whole(temporary, label_map.array.nbytes)
     except (OSError, RuntimeError) as error:
         raise _cannot_write(path, error) from None
 
@@ -80,8 +103,19 @@ def write_volume(volume: Volume, path: str | Path) -> None:
     """Write a CT as .nii.gz or .nii, int16 HU. A file at `path` is replaced. Raises InputError if it cannot be."""
     suffixes = (".nii.gz", ".nii")
     check_writable(path, suffixes)
-    with replacing(Path(path), suffixes) as temporary:
-        sitk.WriteImage(image_from_array(volume.array, volume.affine), str(temporary), useCompression=True)
+    image = image_from_array(volume.array, volume.affine)
+    try:
+        with replacing(Path(path), suffixes) as temporary, itk_warnings_off():
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+            _require_whole(temporary, volume.array.nbytes)
+    except (OSError, RuntimeError) as error:
+        raise _cannot_write(Path(path), error) from None
+
+
+def _require_whole(path: Path, voxel_bytes: int) -> None:
+    """Raise OSError for a NIfTI file without its end: ITK does not where the disk is full."""
+    if not path.name.lower().endswith(".nrrd") and not is_written_whole(path, voxel_bytes):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def read_label_map(path: str | Path) -> LabelMap:
@@ -122,9 +156,13 @@ def read_structure_labels(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
 def _read_labels(path: Path) -> sitk.Image:
     if not path.is_file():
         raise InputError(_("There is no file {path}; check the path.").format(path=path))
+    check_path(path)
     try:
         with itk_warnings_off():
-            return sitk.ReadImage(str(path))
+            image = sitk.ReadImage(str(path))
+            if path.name.lower().endswith((".nii", ".nii.gz")):
+                check_nifti(path, NiftiLayout.of(read_header(path)))
+            return image
     except RuntimeError:
         raise InputError(
             _("{path} cannot be read as a segmentation; give a .seg.nrrd or .nii.gz file.").format(path=path)
