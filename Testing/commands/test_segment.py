@@ -135,7 +135,7 @@ def test_bad_ct_is_one_line_and_exit_2(a_bad_ct: tuple[Path, str], error_of: Cal
         (["-o", "/proc/a.seg.nrrd"], "cannot be written"),
         (["-o", "a.stl"], "format that we write"),
         (["-o", "a.dcm"], "DICOM SEG"),
-        (["-o", "{ct}"], "is the CT itself"),
+        (["-o", "{ct}"], "is what is read"),
         (["--render", "a.jpg"], "format that we write"),
         (["--render", "missing/a.png"], "no folder"),
         (["--device", "gpu"], "no device 'gpu'"),
