@@ -55,6 +55,9 @@ def check_apart(sources: Iterable[str | Path], outputs: Iterable[str | Path]) ->
         raise InputError(_("Two results would have the same name; choose another for one of them."))
     for source in map(Path, sources):
         for name in names:
+            if os.path.abspath(source) == f"{name}.gz":
+                text = _("ITK would read {path} in place of {source}; choose another name for the result.")
+                raise InputError(text.format(path=name, source=source))
             if os.path.exists(name) and os.path.exists(source) and _holds(source, Path(name)):
                 raise InputError(
                     _("{path} is what is read, or a part of it; choose another name for the result.").format(path=name)

@@ -93,6 +93,8 @@ def test_results_replace_neither_the_ct_nor_each_other(tmp_path: Path) -> None:
             check_apart([source], outputs)
     with pytest.raises(InputError, match="same name"):
         check_apart([scan], [tmp_path / "a.nii.gz", tmp_path / "series" / ".." / "a.nii.gz"])
+    with pytest.raises(InputError, match="in place of"):
+        check_apart([scan], [tmp_path / "ct.nii"])
     check_apart([scan, folder], [tmp_path / "new.nii.gz", folder / "2.dcm"])
 
 
