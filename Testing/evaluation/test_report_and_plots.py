@@ -78,5 +78,5 @@ def test_a_picture_for_every_structure(tmp_path: Path) -> None:
 
 def test_without_matplotlib_a_sentence_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(InputError, match=r'pip install "KidneyParsingLib\[evaluate\]"'):
+    with pytest.raises(InputError, match="pip install scikit-image matplotlib"):
         write_plots(ROWS, tmp_path)

@@ -74,5 +74,5 @@ def test_empty_masks() -> None:
 
 def test_without_scikit_image_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(InputError, match=r'pip install "KidneyParsingLib\[evaluate\]"'):
+    with pytest.raises(InputError, match="pip install scikit-image matplotlib"):
         of("cldice", BAR, BAR)
