@@ -12,7 +12,8 @@ _LARGEST_OF_THE_LOOP = 20480
 
 
 class Conv3d(nn.Conv3d):
-    """3x3x3 convolution with zeros around, two to seven times as fast as torch's for one small sample on a CPU.
+    """3x3x3 convolution with zeros around, for one small sample on a CPU faster than torch's: six times with few
+    channels, hardly with hundreds (docs/performance.md, backends).
 
     torch leaves oneDNN to batches, and to samples of many channels x depth x height; the coarse levels of our networks
     are computed by a plain loop, which took a third of a step of training. Cut into two along depth such a sample is a

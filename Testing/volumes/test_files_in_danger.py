@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from KidneyParsingLib.anatomy import segment
 from KidneyParsingLib.cli import main
 from KidneyParsingLib.errors import InputError
 from KidneyParsingLib.volumes.reading import read_ct
@@ -26,8 +27,6 @@ def ct(seed: int = 0) -> Volume:
 def labels() -> LabelMap:
     """Noise of two labels, which no compression makes small."""
     array = np.random.default_rng(1).integers(0, 3, SHAPE).astype(np.uint8)
-    from KidneyParsingLib.anatomy import segment
-
     return LabelMap(array, np.eye(4), (segment("kidney_right"), segment("tumor")))
 
 
