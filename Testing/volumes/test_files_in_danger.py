@@ -139,3 +139,20 @@ def test_a_name_that_is_no_text_is_a_sentence(tmp_path: Path) -> None:
     for read in (read_ct, read_structure_labels):
         with pytest.raises(InputError, match="no valid text"):
             read(path)
+
+
+def test_a_spacing_that_is_not_in_mm_is_refused(tmp_path: Path) -> None:
+    """As large along every side as a patient is long."""
+    write_volume(Volume(np.zeros((8, 8, 8), np.int16), np.diag([300.0, 300.0, 300.0, 1.0])), tmp_path / "ct.nii.gz")
+    with pytest.raises(InputError, match="wider than any patient"):
+        read_ct(tmp_path / "ct.nii.gz")
+
+
+def test_an_nrrd_that_states_no_orientation_has_a_note(tmp_path: Path) -> None:
+    header = "NRRD0004\ntype: short\ndimension: 3\nsizes: 40 40 40\nspacings: 2 2 2\nendian: little\nencoding: raw\n\n"
+    (tmp_path / "ct.nrrd").write_bytes(header.encode() + np.arange(40**3).astype(np.int16).tobytes())
+    assert any("right and left may be exchanged" in note for note in read_ct(tmp_path / "ct.nrrd").notes)
+    space = "space: left-posterior-superior\nspace directions: (2,0,0) (0,2,0) (0,0,2)\nspace origin: (0,0,0)\n"
+    header = header.replace("spacings: 2 2 2\n", space)
+    (tmp_path / "ct.nrrd").write_bytes(header.encode() + np.arange(40**3).astype(np.int16).tobytes())
+    assert not any("exchanged" in note for note in read_ct(tmp_path / "ct.nrrd").notes)
